@@ -1,0 +1,44 @@
+# Two commands do everything: `make demo` and `make test`. Python 3.10 or newer is all they need.
+PYTHON ?= python3
+.DELETE_ON_ERROR:
+.PHONY: demo test check types clip clean
+
+# $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
+	  "expected Python 3.10 or newer, got %d.%d; run make PYTHON=python3.12" % sys.version_info[:2] or 0)'
+	rm -rf $(1)
+	$(PYTHON) -m venv $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(2)
+	touch $@
+endef
+
+.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/models/*)
+	$(call environment,.venv-demo,.)
+
+.venv/installed: setup.cfg constraints.txt
+	$(call environment,.venv,-e '.[dev]')
+
+demo: .venv-demo/installed  ## dehaze the shipped clip and say how well and how fast
+	.venv-demo/bin/python demo/run_demo.py
+
+test: .venv/installed  ## the whole suite
+	.venv/bin/python -m pytest
+
+check: .venv/installed types  ## what a change must pass: style, types, tests
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	MYPYPATH=demo .venv/bin/mypy --config-file pyproject.toml $(wildcard demo/*.py)
+	.venv/bin/python -m pytest
+
+types:  # mypy sees the namespace package through links
+	@mkdir -p build/typing/dehaze
+	@for name in train export runtime benchmarks; do \
+	  ln -sfn ../../../$$name build/typing/dehaze/$$name; done
+
+clip: .venv/installed  ## render the demo clip again: four minutes
+	.venv/bin/python demo/make_clip.py
+
+clean:
+	rm -rf .venv .venv-demo build demo/result *.egg-info

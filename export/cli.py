@@ -1,0 +1,81 @@
+"""dehaze-export: a checkpoint to a model file that dehaze-run takes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dehaze.runtime.errors import DehazeError, UsageError
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dehaze-export",
+        description="Export a network to ONNX, uint8 RGB pixels in and out, and compare it with "
+        "torch on three sizes.",
+    )
+    parser.add_argument(
+        "model",
+        nargs="?",
+        default="edge",
+        help="a network with shipped weights (edge), a checkpoint of dehaze-train, or with "
+        "--random-weights any network (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path(), help="folder for NAME.onnx (default: here)"
+    )
+    parser.add_argument(
+        "--random-weights", action="store_true", help="an untrained network, to measure its speed"
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return run(options)
+    except DehazeError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"\n{parser.prog}: stopped; nothing was written", file=sys.stderr)
+        return 130
+
+
+def run(options: argparse.Namespace) -> int:
+    from .model_file import COMPARED_SIZES, onnx_from_checkpoint, onnx_from_random_weights
+
+    if options.random_weights:
+        path, comparison = onnx_from_random_weights(options.model, options.out)
+    else:
+        path, comparison = onnx_from_checkpoint(checkpoint_path(options.model), options.out)
+    sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
+    print(
+        f"{path}: {path.stat().st_size / 1e6:.2f} MB; at {sizes} within {comparison.largest}/255 "
+        f"of torch, {comparison.differing:.4%} of the bytes differ"
+    )
+    return 0
+
+
+def checkpoint_path(model: str) -> Path:
+    """The checkpoint behind a shipped network's name or a path.
+
+    Raises:
+        UsageError: neither.
+    """
+    from dehaze import train
+
+    weights = Path(train.__path__[0]) / "weights"
+    shipped = weights / f"{model}.safetensors"
+    if shipped.is_file():
+        return shipped
+    if Path(model).is_file():
+        return Path(model)
+    names = ", ".join(sorted(path.stem for path in weights.glob("*.safetensors")))
+    raise UsageError(
+        f"{model!r} is neither a checkpoint nor a network with shipped weights ({names}); "
+        f"give the path of a dehaze-train checkpoint"
+    )

@@ -1,0 +1,120 @@
+"""The Python API: open a model once, then call it with frames."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .contract import ModelContract
+from .errors import InputError, ModelError, UsageError
+from .models import DEFAULT_MODEL, model_path
+from .session import Frames, Grid, Session
+
+__all__ = ["Dehazer", "open_dehazer"]
+
+
+def open_dehazer(
+    model: str | Path = DEFAULT_MODEL, *, threads: int | None = None, strength: float = 1.0
+) -> Dehazer:
+    """Opens a shipped model by name, or any model file of ours by path.
+
+    Args:
+        model: a name from `list_models()` or the path of an ONNX file made by dehaze-export.
+        threads: CPU threads for inference; None takes every core.
+        strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
+
+    Raises:
+        ModelError: no such model, or not a model of ours.
+        UsageError: `threads` or `strength` out of range.
+
+    Example:
+        >>> with open_dehazer("edge", threads=2) as dehazer:
+        ...     clear = dehazer(frame)
+    """
+    from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
+
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads must be at least 1, got {threads}")
+    session = OnnxRuntimeSession(model_path(model), OnnxRuntimeOptions(threads=threads))
+    return Dehazer(session, strength=strength)
+
+
+class Dehazer:
+    """Takes the haze out of frames. A context manager; not to be shared between threads."""
+
+    def __init__(self, session: Session, *, strength: float = 1.0) -> None:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"strength must lie between 0 and 1, got {strength:g}")
+        if 0 < strength < 1 and not session.contract.has_grid:
+            raise ModelError(
+                f"model {session.contract.name!r} has no strength between 0 and 1; "
+                f"use strength 1 or another model"
+            )
+        self._session = session
+        self.strength = strength
+
+    @property
+    def contract(self) -> ModelContract:
+        """What the model expects and where it comes from."""
+        return self._session.contract
+
+    def __call__(self, frames: Frames) -> Frames:
+        """Dehazes one frame or a batch.
+
+        Args:
+            frames: (H, W, 3) or (N, H, W, 3) uint8 RGB.
+
+        Returns:
+            Dehazed frames of the same shape; with strength 0 an exact copy.
+
+        Raises:
+            InputError: wrong shape, type or size.
+        """
+        batch = self._as_batch(frames)
+        clear = batch.copy() if self.strength == 0 else self._session.run(batch, self.strength)
+        return clear.reshape(frames.shape)
+
+    def estimate(self, frames: Frames) -> Grid:
+        """The low-resolution estimate behind `__call__`, scaled by the strength.
+
+        Args:
+            frames: (H, W, 3) or (N, H, W, 3) uint8 RGB.
+
+        Returns:
+            (N, h, w, 4) float32, the gain and the biases of clear = gain * hazy + bias, in [0, 1].
+
+        Raises:
+            InputError: wrong shape, type or size.
+            ModelError: the model gives no estimate.
+        """
+        if not self.contract.has_grid:
+            raise ModelError(f"model {self.contract.name!r} gives no estimate")
+        identity = np.array([1, 0, 0, 0], np.float32)
+        grid = self._session.estimate(self._as_batch(frames))
+        return identity + np.float32(self.strength) * (grid - identity)
+
+    def _as_batch(self, frames: NDArray[np.uint8]) -> Frames:
+        if frames.dtype != np.uint8:
+            raise InputError(f"expected uint8 RGB frames, got {frames.dtype}; convert them first")
+        if frames.ndim not in (3, 4) or frames.shape[-1] != 3:
+            raise InputError(f"expected (H, W, 3) or (N, H, W, 3) frames, got {frames.shape}")
+        self.contract.size_requirements.check(*frames.shape[-3:-1])
+        return np.ascontiguousarray(frames).reshape(-1, *frames.shape[-3:])
+
+    def close(self) -> None:
+        """Gives the model's memory back."""
+        self._session.close()
+
+    def __enter__(self) -> Dehazer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

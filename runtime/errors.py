@@ -1,0 +1,74 @@
+"""Every error that dehaze-edge raises on purpose, with the exit code of its command.
+
+    DehazeError                 1   something went wrong; the message says what to do
+    ├── InputError              1   a file, frame or stream that cannot be read or is not usable
+    ├── OutputError             1   a result that cannot be written
+    ├── ModelError              1   a model or checkpoint that cannot be loaded
+    ├── UsageError              2   options that make no sense, alone or together
+    ├── GateError               3   a comparison missed its limit
+    ├── EngineMismatchError     4   an engine built for another device or TensorRT version
+    └── BatchError              5   some inputs of a batch failed, the others are done
+
+Messages say what was expected, what came, and what to do about it, in one line.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BatchError",
+    "DehazeError",
+    "EngineMismatchError",
+    "GateError",
+    "InputError",
+    "ModelError",
+    "OutputError",
+    "UsageError",
+    "one_line",
+]
+
+
+class DehazeError(Exception):
+    """The root: catch this to catch everything that dehaze-edge raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(DehazeError):
+    """A file, frame or stream that cannot be read or is not usable."""
+
+
+class OutputError(DehazeError):
+    """A result that cannot be written."""
+
+
+class ModelError(DehazeError):
+    """A model or checkpoint that cannot be loaded."""
+
+
+class UsageError(DehazeError):
+    """Options that make no sense, alone or together."""
+
+    exit_code = 2
+
+
+class GateError(DehazeError):
+    """A comparison missed its limit: an export unlike its source, a benchmark that regressed."""
+
+    exit_code = 3
+
+
+class EngineMismatchError(DehazeError):
+    """An engine built for another device, shape or TensorRT version."""
+
+    exit_code = 4
+
+
+class BatchError(DehazeError):
+    """Some inputs of a batch failed; the others are done."""
+
+    exit_code = 5
+
+
+def one_line(error: BaseException) -> str:
+    """A library's error message as one line without its traceback or padding."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,35 @@
+"""The models that ship inside this package, and how a `--model` argument finds its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .errors import ModelError
+
+__all__ = ["DEFAULT_MODEL", "MODELS_FOLDER", "list_models", "model_path"]
+
+DEFAULT_MODEL = "edge"
+MODELS_FOLDER = Path(__file__).parent / "models"
+
+
+def list_models() -> list[str]:
+    """Names of the shipped models, in alphabetical order."""
+    return sorted(path.stem for path in MODELS_FOLDER.glob("*.onnx"))
+
+
+def model_path(model: str | Path) -> Path:
+    """The file behind a shipped name or a path.
+
+    Raises:
+        ModelError: neither a shipped model nor a file.
+    """
+    if str(model) in list_models():
+        return MODELS_FOLDER / f"{model}.onnx"
+    path = Path(model)
+    if path.is_file():
+        return path
+    shipped = ", ".join(list_models()) or "none"
+    raise ModelError(
+        f"model {str(model)!r} is neither a file nor a shipped model ({shipped}); "
+        f"see dehaze-run --list-models"
+    )

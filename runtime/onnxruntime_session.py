@@ -1,0 +1,68 @@
+"""The ONNX Runtime backend: any CPU, x86 or Arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .contract import ModelContract
+from .errors import ModelError, one_line
+from .session import Frames, Grid
+
+__all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession"]
+
+
+@dataclass(frozen=True)
+class OnnxRuntimeOptions:
+    """How ONNX Runtime runs a model."""
+
+    threads: int | None = None
+    """Threads within one operator; None lets ONNX Runtime take every core."""
+
+
+class OnnxRuntimeSession:
+    """A model file opened in ONNX Runtime.
+
+    Raises:
+        ModelError: the file is not ONNX, or not a dehaze-edge model.
+    """
+
+    def __init__(self, path: Path, options: OnnxRuntimeOptions | None = None) -> None:
+        import onnxruntime  # here, so that importing the runtime costs nothing
+
+        options = options or OnnxRuntimeOptions()
+        settings = onnxruntime.SessionOptions()
+        settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
+        if options.threads is not None:
+            settings.intra_op_num_threads = options.threads
+        # Spinning threads would take the cores from the decoder and the encoder.
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._engine = onnxruntime.InferenceSession(
+                str(path), settings, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's own exceptions have no common class but this
+            raise ModelError(
+                f"{path}: expected an ONNX model, but ONNX Runtime cannot load it "
+                f"({one_line(error)[:160]})"
+            ) from error
+        metadata = self._engine.get_modelmeta().custom_metadata_map
+        self.contract = ModelContract.from_metadata(metadata, str(path))
+        self._grid_only = onnxruntime.RunOptions()
+        self._grid_only.only_execute_path_to_fetches = True
+
+    def run(self, frames: Frames, strength: float) -> Frames:
+        feeds = {"image": frames}
+        if self.contract.has_grid:
+            feeds["strength"] = np.array(strength, np.float32)
+        clear: Frames = self._engine.run(["clear"], feeds)[0]
+        return clear
+
+    def estimate(self, frames: Frames) -> Grid:
+        grid: Grid = self._engine.run(["grid"], {"image": frames}, self._grid_only)[0]
+        return grid
+
+    def close(self) -> None:
+        del self._engine

@@ -1,0 +1,39 @@
+"""Outputs appear whole or not at all: written beside their name, renamed when complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import OutputError
+
+__all__ = ["finished_output"]
+
+
+@contextmanager
+def finished_output(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yields a temporary name in the folder of `path`; renames it at the end.
+
+    When the block raises, the temporary file is removed and `path` stays as it was. The temporary
+    name keeps the suffix, from which formats are chosen.
+
+    Raises:
+        OutputError: `path` exists and `overwrite` is not set, or it cannot be written.
+    """
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} exists; name another output or use --overwrite")
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        yield unfinished
+        unfinished.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,32 @@
+"""Per-frame times of a pipeline's stages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+__all__ = ["StageTimes"]
+
+
+class StageTimes:
+    """Collects the milliseconds that one stage spent on each frame."""
+
+    def __init__(self) -> None:
+        self._milliseconds: list[float] = []
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Adds the time that the block takes; nothing where it raises."""
+        started = time.perf_counter()
+        yield
+        self._milliseconds.append(1000 * (time.perf_counter() - started))
+
+    def percentiles(self) -> dict[str, float]:
+        """`p50` and `p95` in milliseconds; zeros before the first frame."""
+        if not self._milliseconds:
+            return {"p50": 0.0, "p95": 0.0}
+        p50, p95 = np.percentile(self._milliseconds, (50, 95))
+        return {"p50": round(float(p50), 3), "p95": round(float(p95), 3)}

@@ -1,0 +1,100 @@
+"""Checkpoints as safetensors: weights with their provenance, and the state to resume from.
+
+Never a pickle: a checkpoint from a stranger must be safe to open. Files appear whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from dehaze.runtime.errors import ModelError
+
+__all__ = ["load_network", "load_state", "save_network", "save_state"]
+
+
+def save_network(path: Path, name: str, network: nn.Module, provenance: dict[str, Any]) -> None:
+    """Writes weights with the network's name and where they come from."""
+    _save(path, network.state_dict(), {"network": name, **provenance})
+
+
+def load_network(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint in evaluation mode, and its provenance.
+
+    Raises:
+        ModelError: not a checkpoint of ours.
+    """
+    from .networks import build_network
+
+    tensors, metadata = _load(path)
+    if "network" not in metadata:
+        raise ModelError(f"{path}: expected a dehaze-train checkpoint, got other safetensors")
+    network = build_network(metadata["network"])
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: its weights do not fit {metadata['network']!r} of this version; train again"
+        ) from error
+    return network.eval(), metadata
+
+
+def save_state(
+    path: Path,
+    network: nn.Module,
+    average: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    progress: dict[str, Any],
+) -> None:
+    """Writes everything that resuming needs into one file, so that it is never half new."""
+    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
+    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    _save(path, tensors, progress)
+
+
+def load_state(
+    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Any]:
+    """Restores what `save_state` wrote; returns its `progress`."""
+    tensors, progress = _load(path)
+    groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+    for key, value in tensors.items():
+        group, _, name = key.partition(".")
+        groups[group][name] = value
+    network.load_state_dict(groups["network"])
+    average.load_state_dict(groups["average"])
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in groups["optimizer"].items():
+        index, _, name = key.partition(".")
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    return progress
+
+
+def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    # Cloned: safetensors refuses tensors that share memory, and wants them dense.
+    dense = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.part")
+    save_file(dense, unfinished, {k: json.dumps(v) for k, v in metadata.items()})
+    unfinished.replace(path)
+
+
+def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  # no dict
+            metadata = {k: json.loads(v) for k, v in (file.metadata() or {}).items()}
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: no such checkpoint; make one with dehaze-train") from error
+    except (OSError, SafetensorError, ValueError) as error:
+        raise ModelError(f"{path}: expected a dehaze-train checkpoint in safetensors") from error
+    return tensors, metadata

@@ -29,6 +29,11 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--random-weights", action="store_true", help="an untrained network, to measure its speed"
     )
+    parser.add_argument(
+        "--gridsample",
+        action="store_true",
+        help="make DeformConv of GridSample, for ONNX Runtime before 1.25 (Python 3.10)",
+    )
     return parser
 
 
@@ -51,7 +56,9 @@ def run(options: argparse.Namespace) -> int:
     if options.random_weights:
         path, comparison = onnx_from_random_weights(options.model, options.out)
     else:
-        path, comparison = onnx_from_checkpoint(checkpoint_path(options.model), options.out)
+        path, comparison = onnx_from_checkpoint(
+            checkpoint_path(options.model), options.out, gridsample=options.gridsample
+        )
     sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
     print(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB; at {sizes} within {comparison.largest}/255 "

@@ -6,12 +6,13 @@ of ONNX Runtime, Resize takes 11 ms for three channels and the MatMuls below und
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
+from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper, parser
-
-from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
 from .estimator_graph import OPSET
 
@@ -137,7 +138,7 @@ def _horizontal(selector: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.kron(interpolation_weights(GRID_STRIDE).T, selector)
 
 
-def _piece(text: str, constants: dict[str, NDArray[np.generic]]) -> ModelProto:
+def _piece(text: str, constants: dict[str, NDArray[Any]]) -> ModelProto:
     model = parser.parse_model(_HEADER + text)
     model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
     return model
@@ -156,7 +157,7 @@ def model_from_estimator(estimator: ModelProto) -> ModelProto:
     gain, bias = np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)
     gain[0] = 1
     bias[1:] = np.eye(3)
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "identity": np.array([1, 0, 0, 0], np.float32),
         "units": np.array([1, 255, 255, 255], np.float32),
         "to_rows": interpolation_weights(GRID_STRIDE),

@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from numpy.typing import NDArray
-from torch import nn
-
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import GateError, OutputError
 from dehaze.train.checkpoint import load_network
+from dehaze.train.deform import DeformConv2d
 from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
 from dehaze.train.networks import build_network, parameter_count
+from numpy.typing import NDArray
+from torch import nn
 
 from .estimator_graph import GridEstimator, onnx_from_network, simplified
 from .image_graph import model_from_estimator, model_from_image_network
@@ -39,8 +39,14 @@ class Comparison:
     """Share of the bytes that differ."""
 
 
-def onnx_from_checkpoint(checkpoint: Path, out: Path) -> tuple[Path, Comparison]:
+def onnx_from_checkpoint(
+    checkpoint: Path, out: Path, *, gridsample: bool = False
+) -> tuple[Path, Comparison]:
     """Writes `NAME.onnx` into the folder `out`.
+
+    Args:
+        gridsample: make deformable convolution of GridSample, for ONNX Runtime before 1.25, and
+            write `NAME-gridsample.onnx`.
 
     Raises:
         ModelError: not a checkpoint of ours.
@@ -49,17 +55,28 @@ def onnx_from_checkpoint(checkpoint: Path, out: Path) -> tuple[Path, Comparison]
     """
     network, provenance = load_network(checkpoint)
     source = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return _write(network, provenance["network"], source, _card(provenance), out)
+    for module in network.modules():
+        if isinstance(module, DeformConv2d):
+            module.decomposed = gridsample
+    name = provenance["network"]
+    file_name = f"{name}-gridsample" if gridsample else name
+    return _write(network, name, source, _card(provenance), out / f"{file_name}.onnx")
 
 
 def onnx_from_random_weights(name: str, out: Path) -> tuple[Path, Comparison]:
     """Writes `NAME.onnx` of an untrained network, to measure its speed. Errors as above."""
     torch.manual_seed(0)
-    return _write(build_network(name).eval(), name, "", "random weights: for timing only", out)
+    return _write(
+        build_network(name).eval(),
+        name,
+        "",
+        "random weights: for timing only",
+        out / f"{name}.onnx",
+    )
 
 
 def _write(
-    network: nn.Module, name: str, source: str, card: str, out: Path
+    network: nn.Module, name: str, source: str, card: str, path: Path
 ) -> tuple[Path, Comparison]:
     model = _image_model(network, name)
     contract = ModelContract(
@@ -74,10 +91,9 @@ def _write(
     )
     onnx.helper.set_model_props(model, contract.to_metadata())
     comparison = compare(model, network)
-    path = out / f"{name}.onnx"
-    unfinished = out / f".{name}.onnx.part"
+    unfinished = path.with_name(f".{path.name}.part")
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.write_bytes(model.SerializeToString())
         unfinished.replace(path)
     except OSError as error:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .contract import ModelContract
-from .errors import InputError, ModelError, UsageError
-from .models import DEFAULT_MODEL, model_path
+from .errors import InputError, ModelError, OperatorError, UsageError
+from .models import DEFAULT_MODEL, TWIN_SUFFIX, model_path
 from .session import Frames, Grid, Session
 
 __all__ = ["Dehazer", "open_dehazer"]
@@ -34,12 +34,27 @@ def open_dehazer(
         >>> with open_dehazer("edge", threads=2) as dehazer:
         ...     clear = dehazer(frame)
     """
-    from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
-
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
-    session = OnnxRuntimeSession(model_path(model), OnnxRuntimeOptions(threads=threads))
-    return Dehazer(session, strength=strength)
+    return Dehazer(_open_session(model_path(model), threads), strength=strength)
+
+
+def _open_session(path: Path, threads: int | None) -> Session:
+    """Opens the model, or the one without DeformConv beside it where ONNX Runtime is older.
+
+    ONNX Runtime has DeformConv since 1.25, and Python 3.10 stops at 1.23. The other file has the
+    same weights and gives the same picture; its deformable convolution is made of GridSample.
+    """
+    from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
+
+    options = OnnxRuntimeOptions(threads=threads)
+    try:
+        return OnnxRuntimeSession(path, options)
+    except OperatorError:
+        twin = path.with_stem(path.stem + TWIN_SUFFIX)
+        if not twin.is_file():
+            raise
+        return OnnxRuntimeSession(twin, options)
 
 
 class Dehazer:

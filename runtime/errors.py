@@ -4,6 +4,7 @@
     ├── InputError              1   a file, frame or stream that cannot be read or is not usable
     ├── OutputError             1   a result that cannot be written
     ├── ModelError              1   a model or checkpoint that cannot be loaded
+    │   └── OperatorError       1   the engine is too old for an operator of the model
     ├── UsageError              2   options that make no sense, alone or together
     ├── GateError               3   a comparison missed its limit
     ├── EngineMismatchError     4   an engine built for another device or TensorRT version
@@ -21,6 +22,7 @@ __all__ = [
     "GateError",
     "InputError",
     "ModelError",
+    "OperatorError",
     "OutputError",
     "UsageError",
     "one_line",
@@ -43,6 +45,10 @@ class OutputError(DehazeError):
 
 class ModelError(DehazeError):
     """A model or checkpoint that cannot be loaded."""
+
+
+class OperatorError(ModelError):
+    """The engine is too old for an operator of the model."""
 
 
 class UsageError(DehazeError):

@@ -116,7 +116,7 @@ def dehaze_picture(picture: Picture, dehazer: Dehazer) -> Picture:
         ModelError: 16 bits a channel, and a model that gives no estimate.
     """
     if picture.rgb.dtype == np.uint8:
-        clear = dehazer(picture.rgb)
+        clear: NDArray[Any] = dehazer(picture.rgb)
     elif dehazer.strength == 0:
         clear = picture.rgb
     else:

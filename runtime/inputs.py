@@ -55,7 +55,7 @@ def plan_jobs(source: str, output: str | None, suffix: str) -> Jobs:
     elif path.exists():
         jobs = [Job(path, _single_target(path, output, suffix))]
     elif glob.has_magic(source):
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True))]
+        found = [Path(p) for p in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  # any path
         found = [p for p in found if _is_media(p) and not p.stem.endswith(suffix)]
         jobs = [Job(p, _beside(p, Path(output) if output else p.parent, suffix)) for p in found]
     else:

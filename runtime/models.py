@@ -6,15 +6,18 @@ from pathlib import Path
 
 from .errors import ModelError
 
-__all__ = ["DEFAULT_MODEL", "MODELS_FOLDER", "list_models", "model_path"]
+__all__ = ["DEFAULT_MODEL", "MODELS_FOLDER", "TWIN_SUFFIX", "list_models", "model_path"]
 
 DEFAULT_MODEL = "edge"
-MODELS_FOLDER = Path(__file__).parent / "models"
+TWIN_SUFFIX = "-gridsample"
+"""Of the same model for engines without DeformConv, beside it."""
+MODELS_FOLDER = Path(__file__).parent / "weights"
 
 
 def list_models() -> list[str]:
     """Names of the shipped models, in alphabetical order."""
-    return sorted(path.stem for path in MODELS_FOLDER.glob("*.onnx"))
+    names = (path.stem for path in MODELS_FOLDER.glob("*.onnx"))
+    return sorted(name for name in names if not name.endswith(TWIN_SUFFIX))
 
 
 def model_path(model: str | Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .contract import ModelContract
-from .errors import ModelError, one_line
+from .errors import ModelError, OperatorError, one_line
 from .session import Frames, Grid
 
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession"]
@@ -27,6 +27,7 @@ class OnnxRuntimeSession:
 
     Raises:
         ModelError: the file is not ONNX, or not a dehaze-edge model.
+        OperatorError: ONNX Runtime is too old for it.
     """
 
     def __init__(self, path: Path, options: OnnxRuntimeOptions | None = None) -> None:
@@ -43,6 +44,11 @@ class OnnxRuntimeSession:
             self._engine = onnxruntime.InferenceSession(
                 str(path), settings, providers=["CPUExecutionProvider"]
             )
+        except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+            raise OperatorError(
+                f"{path}: ONNX Runtime {onnxruntime.__version__} lacks an operator of this model "
+                f"({one_line(error)[-120:]}); use 1.25 or newer, or a -gridsample model"
+            ) from error
         except Exception as error:  # onnxruntime's own exceptions have no common class but this
             raise ModelError(
                 f"{path}: expected an ONNX model, but ONNX Runtime cannot load it "

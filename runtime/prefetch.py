@@ -49,7 +49,8 @@ class Prefetch(Generic[T]):
     def _put(self, item: T | _End) -> None:
         while not self._stopped.is_set():
             try:
-                return self._queue.put(item, timeout=_POLL_SECONDS)
+                self._queue.put(item, timeout=_POLL_SECONDS)
+                return
             except queue.Full:
                 continue
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from .dehazer import Dehazer
@@ -22,7 +22,7 @@ class RunOptions:
     """What to do with every file."""
 
     overwrite: bool = False
-    video: VideoOptions = VideoOptions()
+    video: VideoOptions = field(default_factory=VideoOptions)
 
 
 def run_job(

@@ -16,9 +16,10 @@ Frames: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""
 
 Grid: TypeAlias = NDArray[np.float32]
-"""(N, h, w, 4) float32: gain, then the three biases of RGB, of clear = gain * hazy + bias in [0, 1].
+"""(N, h, w, 4) float32: the gain and the biases of R, G, B in clear = gain * hazy + bias.
 
-One cell covers `contract.grid_stride` pixels a side; h and w are rounded up.
+hazy and clear are in [0, 1]. One cell covers `contract.grid_stride` pixels a side; the cells may
+reach beyond the frame's last row and column.
 """
 
 

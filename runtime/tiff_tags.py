@@ -34,7 +34,7 @@ class _Directory(NamedTuple):
     """Where the offset of the directory is stored."""
     start: int
     """Offset of the first entry."""
-    count: int
+    entries: int
 
 
 def _directory(data: bytes) -> _Directory | None:
@@ -53,7 +53,7 @@ def _directory(data: bytes) -> _Directory | None:
 
 def _entry(data: bytes, directory: _Directory, tag: int) -> int | None:
     """Offset of the entry with this tag."""
-    for index in range(directory.count):
+    for index in range(directory.entries):
         offset = directory.start + _ENTRY_BYTES * index
         if struct.unpack_from(directory.order + "H", data, offset)[0] == tag:
             return offset
@@ -97,7 +97,7 @@ def with_profile(data: bytes, profile: bytes) -> bytes:
     if directory is None:
         return data
     order = directory.order
-    stop = directory.start + _ENTRY_BYTES * directory.count
+    stop = directory.start + _ENTRY_BYTES * directory.entries
     entries = [data[i : i + _ENTRY_BYTES] for i in range(directory.start, stop, _ENTRY_BYTES)]
     padded = data + b"\0" * (len(data) % 2)  # offsets must be even
     entry = struct.pack(order + "HHII", ICC_PROFILE, _UNDEFINED, len(profile), len(padded))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ __all__ = ["VideoOptions", "VideoSummary", "dehaze_video"]
 class VideoOptions:
     """What to make of a video."""
 
-    encoder: EncoderOptions = EncoderOptions()
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
     side_by_side: bool = False
     """Whether to show the hazy frame to the left of the clear one."""
 
@@ -70,7 +70,7 @@ def dehaze_video(
     inference_times = StageTimes()
     frames, height, width = 0, 0, 0
 
-    def dehazed(items: Iterable[TimedFrame | Packet]) -> Iterator[TimedFrame | Packet]:
+    def dehazed(items: Iterable[TimedFrame | Packet[Any]]) -> Iterator[TimedFrame | Packet[Any]]:
         for item in items:
             if not isinstance(item, TimedFrame):
                 yield item

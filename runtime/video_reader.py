@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .errors import InputError, one_line
@@ -62,11 +65,12 @@ class VideoReader:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: expected a video ({_reason(error)})") from error
         stream = self.container.streams.best("video")
-        if stream is None or not stream.codec_context:
+        if not isinstance(stream, VideoStream) or not stream.codec_context:
             self.container.close()
             raise InputError(f"{path}: expected a video, got a file without a video stream")
         self.stream = stream
-        self.stream.thread_type = "AUTO"
+        self.codec: VideoCodecContext = stream.codec_context
+        self.codec.thread_type = "AUTO"
         self.copied = [s for s in self.container.streams if s.type in _COPIED_KINDS]
 
     @property
@@ -83,7 +87,7 @@ class VideoReader:
             return round(self.container.duration / 1_000_000 * self.frame_rate)
         return None
 
-    def read(self) -> Iterator[TimedFrame | Packet]:
+    def read(self) -> Iterator[TimedFrame | Packet[Any]]:
         """Every frame in order of presentation, and the packets of the copied streams between."""
         packets, end_seconds, pts = 0, 0.0, 0
         try:
@@ -109,16 +113,16 @@ class VideoReader:
             raise InputError(f"{self.path}: the video is damaged ({_reason(error)})") from error
         self._check_complete(packets, end_seconds)
 
-    def _decode(self, packet: Packet) -> Iterator[VideoFrame]:
-        yield from self.stream.codec_context.decode(packet)
+    def _decode(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        yield from self.codec.decode(packet)
 
     def _timed(self, frame: VideoFrame | None, expected_pts: int) -> TimedFrame | None:
         if frame is None:
             return None
         matrix = colour_matrix(int(frame.colorspace), frame.height)
-        rgb = frame.reformat(
-            width=self.stream.codec_context.width,
-            height=self.stream.codec_context.height,
+        rgb: NDArray[Any] = frame.reformat(
+            width=self.codec.width,
+            height=self.codec.height,
             format="rgb24",
             src_colorspace=matrix,
         ).to_ndarray()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import av
 from av.packet import Packet
 from av.stream import Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
 
 from .errors import OutputError, UsageError, one_line
 from .timing import StageTimes
@@ -60,7 +64,7 @@ class VideoWriter:
         self._options = options
         self._durations: dict[int, int] = {}
         self._started = False
-        self._early: list[Packet] = []  # muxing opens the encoder, before its size is known
+        self._early: list[Packet[Any]] = []  # muxing opens the encoder, before its size is known
         if options.encoder not in av.codecs_available:
             raise UsageError(f"no encoder named {options.codec!r}; use one of {', '.join(CODECS)}")
         try:
@@ -71,9 +75,13 @@ class VideoWriter:
                 f"{path.suffix or 'nothing'} ({one_line(error)[:80]})"
             ) from error
         self._container.metadata.update(reader.container.metadata)
-        self._stream = self._container.add_stream(
+        stream = self._container.add_stream(
             options.encoder, rate=reader.frame_rate, options=options.encoder_settings()
         )
+        if not isinstance(stream, VideoStream):
+            raise UsageError(f"{options.codec} encodes no video; use one of {', '.join(CODECS)}")
+        self._stream = stream
+        self._codec: VideoCodecContext = stream.codec_context
         self._copies = {stream.index: self._copy_of(stream) for stream in reader.copied}
 
     def _copy_of(self, stream: Stream) -> Stream:
@@ -87,7 +95,7 @@ class VideoWriter:
         copy.metadata.update(stream.metadata)
         return copy
 
-    def write(self, item: TimedFrame | Packet) -> None:
+    def write(self, item: TimedFrame | Packet[Any]) -> None:
         """Encodes a frame or copies a packet."""
         try:
             if isinstance(item, TimedFrame):
@@ -105,9 +113,9 @@ class VideoWriter:
     def _encode(self, item: TimedFrame) -> None:
         if not self._started:
             self._start(item)
-        source = self._reader.stream.codec_context
+        source = self._reader.codec
         frame = VideoFrame.from_ndarray(item.pixels, format="rgb24").reformat(
-            format=self._stream.pix_fmt,
+            format=self._codec.pix_fmt,
             dst_colorspace=colour_matrix(int(source.colorspace), source.height),
             dst_color_range=ColorRange.MPEG,
         )
@@ -117,11 +125,12 @@ class VideoWriter:
 
     def _start(self, first: TimedFrame) -> None:
         """Size and colours are known with the first frame."""
-        source, context = self._reader.stream.codec_context, self._stream.codec_context
+        source, context = self._reader.codec, self._codec
         height, width = first.pixels.shape[:2]
         context.width, context.height = width, height
         # 4:2:0 needs even sides; a picture of odd size keeps its size in 4:4:4.
         context.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        assert self._reader.stream.time_base is not None  # every demuxer sets it
         context.time_base = self._stream.time_base = self._reader.stream.time_base
         context.color_range = ColorRange.MPEG
         context.colorspace = source.colorspace
@@ -132,7 +141,7 @@ class VideoWriter:
         self._container.mux(self._early)
         self._early.clear()
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
             # x264 does not pass durations on, and with a variable rate the last one matters.
             if packet.pts is not None and (duration := self._durations.pop(packet.pts, 0)):
@@ -160,7 +169,6 @@ class VideoWriter:
         if error is None:
             self.finish()
             return
-        try:
+        # The file is thrown away; the error on its way says why.
+        with contextlib.suppress(av.FFmpegError, ValueError):
             self._container.close()
-        except (av.FFmpegError, ValueError):
-            pass  # the file is thrown away; the error on its way says why

@@ -1,6 +1,6 @@
 """Deformable convolution v2 as one torch op, `dehaze::deform_conv2d`.
 
-Dai et al. 2017 (arXiv 1703.06211) with the modulation mask of Zhu et al. 2018 (arXiv 1811.11168, eq. 1):
+Dai et al. 2017 (arXiv 1703.06211), with the mask of Zhu et al. 2018 (arXiv 1811.11168, eq. 1):
 
     y(p) = sum_k w_k * x(p + p_k + offset_k(p)) * mask_k(p)
 
@@ -9,6 +9,8 @@ The op is opaque to the exporter, which maps it to ONNX's standard `DeformConv`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,20 +71,27 @@ def deform_conv2d(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, paddi
 
 
 @deform_conv2d.register_fake
-def _(x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, padding: int) -> Tensor:
+def _(
+    x: Tensor,
+    offset: Tensor,
+    mask: Tensor,  # noqa: ARG001  # the op's signature
+    weight: Tensor,
+    padding: int,  # noqa: ARG001  # the op's signature
+) -> Tensor:
     return x.new_empty(x.shape[0], weight.shape[0], offset.shape[2], offset.shape[3])
 
 
-def _save_inputs(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]  # torch's hook
+def _save_inputs(ctx: Any, inputs: Any, output: Any) -> None:  # noqa: ARG001  # torch's hook
     *tensors, ctx.padding = inputs
     ctx.save_for_backward(*tensors)
 
 
-def _backward(ctx, gradient: Tensor):  # type: ignore[no-untyped-def]  # torch's hook
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
     """Recomputes the forward pass with gradients on: a second pass instead of stored samples."""
     inputs = [tensor.detach().requires_grad_() for tensor in ctx.saved_tensors]
     with torch.enable_grad():
-        output = _forward(*inputs, ctx.padding)
+        x, offset, mask, weight = inputs
+        output = _forward(x, offset, mask, weight, ctx.padding)
     return *torch.autograd.grad(output, inputs, gradient), None
 
 
@@ -97,6 +106,8 @@ class DeformConv2d(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.decomposed = False
+        """Whether to run the plain torch operations, for exports without DeformConv."""
         self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.offset_and_mask = nn.Conv2d(channels, 27, 1)
@@ -106,5 +117,6 @@ class DeformConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, H, W)."""
         offset, mask = self.offset_and_mask(x).split((18, 9), dim=1)
-        result: Tensor = deform_conv2d(x, offset, mask.sigmoid(), self.weight, 1)
+        convolve = deform_conv2d_reference if self.decomposed else deform_conv2d
+        result: Tensor = convolve(x, offset, mask.sigmoid(), self.weight, 1)
         return result

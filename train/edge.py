@@ -70,6 +70,7 @@ class SharedBlock(nn.Module):
         self.first_norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(applications))
         self.second_norms = nn.ModuleList(nn.BatchNorm2d(channels) for _ in range(applications))
         for norm in self.second_norms:
+            assert isinstance(norm, nn.BatchNorm2d)
             nn.init.constant_(norm.weight, 0.3)  # near the identity: deep stacks start stable
 
     def forward(self, x: Tensor, applications: range) -> Tensor:

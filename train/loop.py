@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from dehaze.runtime.errors import UsageError
 from torch import Tensor, nn
 from tqdm import tqdm
-
-from dehaze.runtime.errors import UsageError
 
 from .checkpoint import load_state, save_network, save_state
 from .edge import GRID_STRIDE, THUMBNAIL_STRIDE, Edge, EdgeEstimator, apply_grid
@@ -32,7 +31,7 @@ class TrainingOptions:
     """Training time over all resumes, without loading data."""
     batch: int = 16
     crops: tuple[tuple[float, int], ...] = ((0.0, 80), (0.75, 112))
-    """(from this share of the run on, side in thumbnail pixels): small and fast, then in context."""
+    """(from this share of the run on, side in thumbnail pixels): fast first, then in context."""
     road_share: float = 0.125
     """Share of road scenes in a batch."""
     learning_rate: float = 3e-3
@@ -62,7 +61,8 @@ def train_edge(
     if (options.steps is None) == (options.minutes is None):
         raise UsageError("give either a number of steps or of minutes to train for")
     torch.manual_seed(options.seed)
-    network = Edge().to(memory_format=torch.channels_last)
+    network = Edge()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not annotated
     average = copy.deepcopy(network).eval()
     optimizer = _optimizer(network, options)
     state_path = out / "edge.state.safetensors"
@@ -80,7 +80,7 @@ def train_edge(
         pair = _batch(scenes, step, share, options)
         loss = _loss(network.estimator, pair, options)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is incomplete
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), options.gradient_norm)
         optimizer.step()
         step += 1
@@ -169,8 +169,8 @@ def _update_average(average: nn.Module, network: nn.Module, step: int, decay: fl
     decay = min(decay, (1 + step) / (10 + step))
     for mean, current in zip(average.parameters(), network.parameters(), strict=True):
         mean.lerp_(current, 1 - decay)
-    for mean, current in zip(average.buffers(), network.buffers(), strict=True):
-        mean.copy_(current)
+    for kept, statistic in zip(average.buffers(), network.buffers(), strict=True):
+        kept.copy_(statistic)
 
 
 def _log(path: Path, row: dict[str, Any]) -> None:

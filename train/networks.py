@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import nn
-
 from dehaze.runtime.errors import UsageError
+from torch import nn
 
 from .edge import Edge
 from .rfd_student import RfdStudent

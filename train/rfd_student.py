@@ -68,6 +68,9 @@ class Group(nn.Module):
 class RfdStudent(nn.Module):
     """(N, 3, H, W) RGB in [0, 1] to the same."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)

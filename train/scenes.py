@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
-
 from dehaze.runtime.errors import InputError
+from numpy.typing import NDArray
+from torch import Tensor
 
 from .edge import THUMBNAIL_STRIDE
 
@@ -66,7 +67,7 @@ def load_nyu(folder: Path) -> Scenes:
         InputError: no such scenes.
     """
 
-    def share_of_largest(depth: np.ndarray) -> np.ndarray:
+    def share_of_largest(depth: NDArray[Any]) -> NDArray[Any]:
         return depth / depth.max()
 
     images = sorted(folder.glob("image/*.jpg"))
@@ -84,7 +85,7 @@ def load_frida2(folder: Path) -> Scenes:
         InputError: no such scenes.
     """
 
-    def metres(depth: np.ndarray) -> np.ndarray:
+    def metres(depth: NDArray[Any]) -> NDArray[Any]:
         return np.minimum(depth / 10, 500)
 
     images = sorted(folder.glob("clear/*.webp"))
@@ -94,7 +95,7 @@ def load_frida2(folder: Path) -> Scenes:
 
 def _load(
     pairs: Iterable[tuple[Path, Path]],
-    scale_depth: Callable[[np.ndarray], np.ndarray],
+    scale_depth: Callable[[NDArray[Any]], NDArray[Any]],
     scattering: tuple[float, float],
     expected: str,
 ) -> Scenes:
@@ -113,14 +114,14 @@ def _load(
     )
 
 
-def _decode(path: Path, flags: int) -> np.ndarray:
+def _decode(path: Path, flags: int) -> NDArray[Any]:
     pixels = cv2.imread(str(path), flags)
     if pixels is None:
         raise InputError(f"{path}: expected a picture, cannot decode it")
     return pixels
 
 
-def _thumbnail(pixels: np.ndarray) -> np.ndarray:
+def _thumbnail(pixels: NDArray[Any]) -> NDArray[Any]:
     inside = pixels[BORDER:-BORDER, BORDER:-BORDER]
     size = (inside.shape[1] // THUMBNAIL_STRIDE, inside.shape[0] // THUMBNAIL_STRIDE)
     return cv2.resize(inside, size, interpolation=cv2.INTER_AREA)

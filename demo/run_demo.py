@@ -10,9 +10,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+from tqdm import tqdm
+
 from dehaze.runtime import DehazeError, open_dehazer
 from dehaze.runtime.video import dehaze_video
-from tqdm import tqdm
 
 DEMO = Path(__file__).parent
 RESULT = DEMO / "result" / "street-dehazed.mp4"

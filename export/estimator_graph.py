@@ -11,10 +11,11 @@ from typing import Any
 import onnx
 import onnxsim
 import torch
-from dehaze.runtime.errors import GateError
-from dehaze.train.edge import EdgeEstimator
 from onnxscript import opset20 as op
 from torch import Tensor, nn
+
+from dehaze.runtime.errors import GateError
+from dehaze.train.edge import EdgeEstimator
 
 OPSET = 20
 """Has DeformConv (19) and is what TensorRT 10.3's parser knows."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, compose, helper, numpy_helper, parser
+
+from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
 from .estimator_graph import OPSET
 

@@ -11,14 +11,15 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from numpy.typing import NDArray
+from torch import nn
+
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import GateError, OutputError
 from dehaze.train.checkpoint import load_network
 from dehaze.train.deform import DeformConv2d
 from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
 from dehaze.train.networks import build_network, parameter_count
-from numpy.typing import NDArray
-from torch import nn
 
 from .estimator_graph import GridEstimator, onnx_from_network, simplified
 from .image_graph import model_from_estimator, model_from_image_network

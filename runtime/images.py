@@ -20,6 +20,8 @@ from .tiff_tags import (
     with_upright_orientation,
 )
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are ours to tell
+
 __all__ = [
     "Picture",
     "dehaze_picture",
@@ -175,11 +177,16 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
     kinds = [kind for kind, _ in picture.metadata]
     blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
     try:
-        _, buffer = cv2.imencodeWithMetadata(
+        encoded, buffer = cv2.imencodeWithMetadata(
             suffix, pixels, kinds, blocks, _QUALITY.get(suffix, [])
         )
     except cv2.error as error:
         raise OutputError(f"OpenCV cannot encode {suffix} ({one_line(error)})") from error
+    if not encoded:
+        raise OutputError(
+            f"{suffix} cannot hold this picture ({picture.rgb.shape[1]}x{picture.rgb.shape[0]}) "
+            f"with its metadata; name an output of another format"
+        )
     data: bytes = buffer.tobytes()
     profile = dict(picture.metadata).get(cv2.IMAGE_METADATA_ICCP)
     if suffix in _TIFF_SUFFIXES and profile:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dehaze.runtime.errors import ModelError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from dehaze.runtime.errors import ModelError
 
 __all__ = ["load_network", "load_state", "save_network", "save_state"]
 

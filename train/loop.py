@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from dehaze.runtime.errors import UsageError
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from dehaze.runtime.errors import UsageError
 
 from .checkpoint import load_state, save_network, save_state
 from .edge import GRID_STRIDE, THUMBNAIL_STRIDE, Edge, EdgeEstimator, apply_grid

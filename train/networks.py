@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dehaze.runtime.errors import UsageError
 from torch import nn
+
+from dehaze.runtime.errors import UsageError
 
 from .edge import Edge
 from .rfd_student import RfdStudent

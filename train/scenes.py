@@ -14,9 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from dehaze.runtime.errors import InputError
 from numpy.typing import NDArray
 from torch import Tensor
+
+from dehaze.runtime.errors import InputError
 
 from .edge import THUMBNAIL_STRIDE
 

@@ -1,0 +1,102 @@
+"""dehaze-bench: how fast and how good."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from dehaze.runtime.errors import DehazeError
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}") from error
+    return width, height
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dehaze-bench", description="Measure how fast and how good models are."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
+    latency.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
+    latency.add_argument("--size", type=_size, default=(1280, 720), help="(default: 1280x720)")
+    latency.add_argument("--runs", type=int, default=20, help="per model (default: %(default)s)")
+    quality = commands.add_parser("quality", help="PSNR and SSIM on hazy and clear pairs")
+    quality.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
+    quality.add_argument("--data", type=Path, required=True, help="folder with hazy/ and clear/")
+    for command in (latency, quality):
+        command.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+        command.add_argument("--json", action="store_true", help="print one JSON object")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    run = {"latency": _latency, "quality": _quality}[options.command]
+    try:
+        run(options)
+    except DehazeError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _latency(options: argparse.Namespace) -> None:
+    from .latency import measure_latency
+
+    width, height = options.size
+    results = measure_latency(options.models, width, height, options.threads, options.runs)
+    first = results[0].percentile(50)
+    rows = [
+        {
+            "model": r.model,
+            "size": f"{width}x{height}",
+            **{f"p{share}_ms": round(r.percentile(share), 2) for share in (50, 90, 95, 99)},
+            "ratio_to_first": round(r.percentile(50) / first, 2),
+        }
+        for r in results
+    ]
+    if options.json:
+        print(json.dumps({"threads": options.threads, "runs": options.runs, "latency": rows}))
+        return
+    print(f"{'model':32} {'size':>10} {'p50 ms':>9} {'p95 ms':>9} {'ratio':>7}")
+    for row in rows:
+        print(
+            f"{row['model']:32} {row['size']:>10} {row['p50_ms']:9.2f} {row['p95_ms']:9.2f} "
+            f"{row['ratio_to_first']:7.2f}"
+        )
+
+
+def _quality(options: argparse.Namespace) -> None:
+    from .quality import measure_quality
+
+    report = {}
+    for model in options.models:
+        scores, before = measure_quality(model, options.data, options.threads)
+        psnr = sum(s.psnr_db for s in scores) / len(scores)
+        ssim = sum(s.ssim for s in scores) / len(scores)
+        report[model] = {
+            "pictures": len(scores),
+            "hazy_psnr_db": round(before, 3),
+            "psnr_db": round(psnr, 3),
+            "ssim": round(ssim, 4),
+            "scores": [asdict(score) for score in scores],
+        }
+        if not options.json:
+            print(
+                f"{model}: {len(scores)} pictures, PSNR {psnr:.2f} dB (hazy {before:.2f}), "
+                f"SSIM {ssim:.4f}"
+            )
+    if options.json:
+        print(json.dumps({"data": str(options.data), "quality": report}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from lights import Lights, sky
@@ -74,7 +75,7 @@ class SolidTable:
         depth = hits.depth.ravel()[chosen]
         direction = camera.direction.reshape(3, -1)[:, chosen]
         point = camera.eye[:, None] + depth * direction
-        values = {
+        values: dict[str, Any] = {
             name: column[..., index].astype(np.int64 if name == "seed" else np.float32)
             for name, column in self.columns.items()
         }

@@ -238,8 +238,8 @@ def street(seed: int) -> list[Solid]:
                 parts += tree(rng, side * 6.4, float(z))
         for z in np.arange(3.0 + 4 * side, END, 26.0):
             parts += lamp_post(side, float(z))
-        for z in (21.0, 62.0, 110.0):
-            parts += road_sign(side, z)
+        for distance in (21.0, 62.0, 110.0):
+            parts += road_sign(side, distance)
         parts += traffic_light(side, ZEBRAS[1][0] - 1)
         for z in rng.uniform(5, 120, 12):
             parts += person(side * rng.uniform(7, 8), float(z), COATS[rng.integers(len(COATS))])

@@ -38,8 +38,6 @@ class OnnxRuntimeSession:
         settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
         if options.threads is not None:
             settings.intra_op_num_threads = options.threads
-        # Spinning threads would take the cores from the decoder and the encoder.
-        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._engine = onnxruntime.InferenceSession(
                 str(path), settings, providers=["CPUExecutionProvider"]

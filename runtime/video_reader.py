@@ -19,11 +19,13 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from .colour import YuvMatrix
 from .errors import InputError, one_line
 from .timing import StageTimes
 
 __all__ = ["TimedFrame", "VideoReader", "colour_matrix"]
 
+_SWSCALE_MATRIX = {YuvMatrix.BT601: Colorspace.ITU601, YuvMatrix.BT709: Colorspace.ITU709}
 _COPIED_KINDS = frozenset({"audio", "subtitle"})
 _UNSPECIFIED_COLOURS = 2
 _HD_HEIGHT = 720
@@ -43,11 +45,11 @@ class TimedFrame:
     """In the same units; 0 where the file does not say."""
 
 
-def colour_matrix(frame_colours: int, height: int) -> Colorspace:
+def colour_matrix(frame_colours: int, height: int) -> YuvMatrix:
     """The matrix between YUV and RGB; where a file says nothing, BT.709 for HD and BT.601 below."""
     if frame_colours == 1 or (frame_colours == _UNSPECIFIED_COLOURS and height >= _HD_HEIGHT):
-        return Colorspace.ITU709
-    return Colorspace.ITU601
+        return YuvMatrix.BT709
+    return YuvMatrix.BT601
 
 
 class VideoReader:
@@ -124,7 +126,7 @@ class VideoReader:
             width=self.codec.width,
             height=self.codec.height,
             format="rgb24",
-            src_colorspace=matrix,
+            src_colorspace=_SWSCALE_MATRIX[matrix],
         ).to_ndarray()
         turns = round(frame.rotation / 90)
         upright = np.ascontiguousarray(np.rot90(rgb, turns)) if turns % 4 else rgb

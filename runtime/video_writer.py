@@ -16,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
+from .colour import yuv420_from_rgb, yuv444_from_rgb
 from .errors import OutputError, UsageError, one_line
 from .timing import StageTimes
 from .video_reader import TimedFrame, VideoReader, colour_matrix
@@ -42,7 +43,7 @@ class EncoderOptions:
     def encoder_settings(self) -> dict[str, str]:
         """Fast presets: on a small computer the encoder must not be what one waits for."""
         speed = {
-            "libx264": {"preset": "veryfast"},
+            "libx264": {"preset": "superfast"},
             "libx265": {"preset": "ultrafast", "x265-params": "log-level=error"},
             "libsvtav1": {"preset": "10"},
             "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
@@ -113,12 +114,10 @@ class VideoWriter:
     def _encode(self, item: TimedFrame) -> None:
         if not self._started:
             self._start(item)
-        source = self._reader.codec
-        frame = VideoFrame.from_ndarray(item.pixels, format="rgb24").reformat(
-            format=self._codec.pix_fmt,
-            dst_colorspace=colour_matrix(int(source.colorspace), source.height),
-            dst_color_range=ColorRange.MPEG,
-        )
+        source, layout = self._reader.codec, _layout_of(item)
+        convert = yuv420_from_rgb if layout == "yuv420p" else yuv444_from_rgb
+        planes = convert(item.pixels, colour_matrix(int(source.colorspace), source.height))
+        frame = VideoFrame.from_ndarray(planes, format=layout)
         frame.pts, frame.time_base = item.pts, self._reader.stream.time_base
         self._durations[item.pts] = item.duration
         self._mux(self._stream.encode(frame))
@@ -128,8 +127,7 @@ class VideoWriter:
         source, context = self._reader.codec, self._codec
         height, width = first.pixels.shape[:2]
         context.width, context.height = width, height
-        # 4:2:0 needs even sides; a picture of odd size keeps its size in 4:4:4.
-        context.pix_fmt = "yuv444p" if width % 2 or height % 2 else "yuv420p"
+        context.pix_fmt = _layout_of(first)
         assert self._reader.stream.time_base is not None  # every demuxer sets it
         context.time_base = self._stream.time_base = self._reader.stream.time_base
         context.color_range = ColorRange.MPEG
@@ -172,3 +170,9 @@ class VideoWriter:
         # The file is thrown away; the error on its way says why.
         with contextlib.suppress(av.FFmpegError, ValueError):
             self._container.close()
+
+
+def _layout_of(frame: TimedFrame) -> str:
+    """4:2:0 needs even sides; a frame of odd size keeps its size in 4:4:4."""
+    height, width = frame.pixels.shape[:2]
+    return "yuv444p" if width % 2 or height % 2 else "yuv420p"

@@ -6,9 +6,11 @@ Needs the runtime only. The clip is rendered by make_clip.py, so its clear origi
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -16,7 +18,10 @@ from dehaze.runtime import DehazeError, open_dehazer
 from dehaze.runtime.video import dehaze_video
 
 DEMO = Path(__file__).parent
+HAZY, CLEAR = DEMO / "street-hazy.mp4", DEMO / "street-clear.mp4"
 RESULT = DEMO / "result" / "street-dehazed.mp4"
+PICTURE = DEMO / "result" / "before-after.jpg"
+PICTURED_FRAME = 60
 
 
 def mean_psnr(video: Path, reference: Path) -> float:
@@ -30,21 +35,34 @@ def mean_psnr(video: Path, reference: Path) -> float:
     return float(np.mean(values))
 
 
+def write_before_after() -> None:
+    """One frame of the hazy and of the dehazed clip next to each other."""
+    halves = []
+    for path in (HAZY, RESULT):
+        with av.open(str(path)) as container:
+            frame = next(islice(container.decode(video=0), PICTURED_FRAME, None))
+            halves.append(frame.to_ndarray(format="bgr24"))
+    cv2.imwrite(str(PICTURE), np.hstack(halves), [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
 def main() -> int:
-    hazy, clear = DEMO / "street-hazy.mp4", DEMO / "street-clear.mp4"
     RESULT.parent.mkdir(exist_ok=True)
     try:
-        with open_dehazer() as dehazer, tqdm(total=150, unit="frame", leave=False) as bar:
-            summary = dehaze_video(hazy, RESULT, dehazer, on_frame=lambda _: bar.update())
+        # disable=None: no bar where standard error is not a terminal.
+        with (
+            open_dehazer() as dehazer,
+            tqdm(total=150, unit="frame", leave=False, disable=None) as bar,
+        ):
+            summary = dehaze_video(HAZY, RESULT, dehazer, on_frame=lambda _: bar.update())
     except DehazeError as error:
         print(f"demo: {error}", file=sys.stderr)
         return error.exit_code
+    write_before_after()
     size = f"{summary.width}x{summary.height}"
-    print(f"result: {RESULT}")
-    print(f"speed:  {summary.frames} frames of {size}, {summary.fps:.1f} frames per second")
-    print(
-        f"PSNR:   {mean_psnr(hazy, clear):.2f} dB before, {mean_psnr(RESULT, clear):.2f} dB after"
-    )
+    print(f"result:  {RESULT}")
+    print(f"picture: {PICTURE}")
+    print(f"speed:   {summary.frames} frames of {size}, {summary.fps:.1f} frames per second")
+    print(f"PSNR:    {mean_psnr(HAZY, CLEAR):.2f} dB before, {mean_psnr(RESULT, CLEAR):.2f} after")
     return 0
 
 

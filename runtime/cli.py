@@ -84,14 +84,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_models(as_json: bool) -> None:
+    from .dehazer import open_dehazer
     from .models import MODELS_FOLDER
-    from .onnxruntime_session import OnnxRuntimeSession
 
     models = []
     for name in list_models():
         path = MODELS_FOLDER / f"{name}.onnx"
-        contract = OnnxRuntimeSession(path).contract
-        models.append({"model": name, "bytes": path.stat().st_size, **vars(contract)})
+        with open_dehazer(name) as dehazer:
+            contract = vars(dehazer.contract)
+        models.append({"model": name, "bytes": path.stat().st_size, **contract})
     if as_json:
         print(json.dumps({"models": models}, indent=2))
         return

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dehaze.runtime.errors import DehazeError
+from dehaze.runtime.command import run_command
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -39,17 +38,9 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = build_parser()
-    options = parser.parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     run = {"latency": _latency, "quality": _quality}[options.command]
-    try:
-        run(options)
-    except DehazeError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run_command("dehaze-bench", lambda: run(options), "nothing was reported")
 
 
 def _latency(options: argparse.Namespace) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dehaze.runtime.errors import DehazeError, UsageError
+from dehaze.runtime.command import run_command
+from dehaze.runtime.errors import UsageError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,19 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    try:
-        return run(options)
-    except DehazeError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(f"\n{parser.prog}: stopped; nothing was written", file=sys.stderr)
-        return 130
+    options = build_parser().parse_args(arguments)
+    return run_command("dehaze-export", lambda: _run(options), "nothing was written")
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     from .model_file import COMPARED_SIZES, onnx_from_checkpoint, onnx_from_random_weights
 
     if options.random_weights:
@@ -64,7 +56,6 @@ def run(options: argparse.Namespace) -> int:
         f"{path}: {path.stat().st_size / 1e6:.2f} MB; at {sizes} within {comparison.largest}/255 "
         f"of torch, {comparison.differing:.4%} of the bytes differ"
     )
-    return 0
 
 
 def checkpoint_path(model: str) -> Path:

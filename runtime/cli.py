@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .command import run_command
 from .errors import BatchError, DehazeError
 from .models import DEFAULT_MODEL, list_models
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from .dehazer import Dehazer
     from .inputs import Job
     from .run import RunOptions
-
-INTERRUPTED = 130
-"""The shell's own exit code for Ctrl-C."""
 
 
 def _strength(text: str) -> float:
@@ -69,21 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("expected an INPUT: a picture, a video, a folder or a glob")
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if options.list_models:
-            _print_models(options.json)
-        else:
-            _run(options)
-    except DehazeError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(f"\n{parser.prog}: stopped; the unfinished output was removed", file=sys.stderr)
-        return INTERRUPTED
-    return 0
+    action = _print_models if options.list_models else _run
+    return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
 
 
-def _print_models(as_json: bool) -> None:
+def _print_models(options: argparse.Namespace) -> None:
     from .dehazer import open_dehazer
     from .models import MODELS_FOLDER
 
@@ -93,7 +81,7 @@ def _print_models(as_json: bool) -> None:
         with open_dehazer(name) as dehazer:
             contract = vars(dehazer.contract)
         models.append({"model": name, "bytes": path.stat().st_size, **contract})
-    if as_json:
+    if options.json:
         print(json.dumps({"models": models}, indent=2))
         return
     for model in models:

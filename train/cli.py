@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from dehaze.runtime.errors import DehazeError
+from dehaze.runtime.command import run_command
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -33,22 +32,13 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    try:
-        return run(options)
-    except DehazeError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
-    except KeyboardInterrupt:
-        print(
-            f"\n{parser.prog}: stopped; the same command goes on from the last checkpoint",
-            file=sys.stderr,
-        )
-        return 130
+    options = build_parser().parse_args(arguments)
+    return run_command(
+        "dehaze-train", lambda: _run(options), "the same command goes on from the last checkpoint"
+    )
 
 
-def run(options: argparse.Namespace) -> int:
+def _run(options: argparse.Namespace) -> None:
     import torch  # here, so that --help is instant
 
     from .loop import TrainingOptions, train_edge
@@ -69,4 +59,3 @@ def run(options: argparse.Namespace) -> int:
     )
     summary = ", ".join(f"{name} {value:.2f}" for name, value in scores.items())
     print(f"{out / 'edge.safetensors'}: {summary or 'already trained'}")
-    return 0

@@ -166,12 +166,14 @@ def _loss(estimator: EdgeEstimator, pair: Pair, options: TrainingOptions) -> Ten
 
 @torch.no_grad()
 def _update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
-    """Exponential moving average of the weights; statistics of the norms are copied."""
+    """Exponential moving average of the weights and of the statistics that belong to them."""
     decay = min(decay, (1 + step) / (10 + step))
-    for mean, current in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(current, 1 - decay)
-    for kept, statistic in zip(average.buffers(), network.buffers(), strict=True):
-        kept.copy_(statistic)
+    current = network.state_dict()
+    for name, mean in average.state_dict().items():
+        if mean.is_floating_point():
+            mean.lerp_(current[name], 1 - decay)
+        else:
+            mean.copy_(current[name])
 
 
 def _log(path: Path, row: dict[str, Any]) -> None:

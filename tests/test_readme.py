@@ -1,0 +1,49 @@
+"""What the documents promise exists."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from dehaze.runtime import open_dehazer
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted(
+    path for path in ROOT.rglob("*.md") if not {".venv", ".venv-demo"} & set(path.parts)
+)
+PACKAGE = {"run": "runtime", "train": "train", "export": "export", "bench": "benchmarks"}
+
+
+def commands() -> list[str]:
+    """Every line of a code block that calls one of our commands, without its comment."""
+    blocks = [b for d in DOCUMENTS for b in re.findall(r"```\w*\n(.*?)```", d.read_text(), re.S)]
+    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    return sorted({line for line in lines if line.startswith("dehaze-")})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_documented_commands_are_understood(command: str) -> None:
+    name, *arguments = shlex.split(command)
+    cli = import_module(f"dehaze.{PACKAGE[name.removeprefix('dehaze-')]}.cli")
+    cli.build_parser().parse_args(arguments)
+
+
+def test_there_are_documented_commands() -> None:
+    assert {line.split()[0] for line in commands()} == {f"dehaze-{name}" for name in PACKAGE}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
+        if not target.startswith("http"):
+            assert (document.parent / target).exists(), target
+
+
+def test_the_readme_knows_the_number_of_parameters() -> None:
+    with open_dehazer("edge") as dehazer:
+        number = f"{dehazer.contract.parameters:,}".replace(",", " ")
+    assert number in (ROOT / "README.md").read_text()

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import GateError, OutputError
+from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.checkpoint import load_network
 from dehaze.train.deform import DeformConv2d
 from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
@@ -119,8 +119,11 @@ def compare(model: onnx.ModelProto, network: nn.Module) -> Comparison:
     Raises:
         GateError: they differ by more than rounding.
     """
+    onnxruntime = import_onnxruntime()
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 3  # it warns that `strength` has a default; that is its purpose
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), _silent(onnxruntime), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
     )
     generator = np.random.default_rng(0)
     differences = []
@@ -150,13 +153,6 @@ def _run_torch(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.int6
     image = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
     clear = (network(image).clamp(0, 1) * 255).round()
     return clear.permute(0, 2, 3, 1).long().numpy()
-
-
-def _silent(module: Any) -> Any:
-    """ONNX Runtime warns that `strength` has a default; that is its purpose."""
-    options = module.SessionOptions()
-    options.log_severity_level = 3
-    return options
 
 
 def _card(provenance: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ def open_dehazer(
 
     Args:
         model: a name from `list_models()` or the path of an ONNX file made by dehaze-export.
-        threads: CPU threads for inference; None takes every core.
+        threads: CPU threads for inference; None, or more than there are, takes every core.
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
 
     Raises:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,19 @@ from .contract import ModelContract
 from .errors import ModelError, OperatorError, one_line
 from .session import Frames, Grid
 
-__all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession"]
+__all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
+
+
+def import_onnxruntime() -> Any:
+    """Imports ONNX Runtime, late and with its telemetry off.
+
+    Its wheels collect usage into ~/.cache and send it (seen in 1.31); a camera must not do that
+    unasked. Whoever wants it sets ORT_DISABLE_TELEMETRY=0.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,7 @@ class OnnxRuntimeOptions:
     """How ONNX Runtime runs a model."""
 
     threads: int | None = None
-    """Threads within one operator; None lets ONNX Runtime take every core."""
+    """Threads within one operator; None, or more than there are cores, stands for every core."""
 
 
 class OnnxRuntimeSession:
@@ -31,13 +45,12 @@ class OnnxRuntimeSession:
     """
 
     def __init__(self, path: Path, options: OnnxRuntimeOptions | None = None) -> None:
-        import onnxruntime  # here, so that importing the runtime costs nothing
-
+        onnxruntime = import_onnxruntime()
         options = options or OnnxRuntimeOptions()
         settings = onnxruntime.SessionOptions()
         settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
         if options.threads is not None:
-            settings.intra_op_num_threads = options.threads
+            settings.intra_op_num_threads = min(options.threads, os.cpu_count() or 1)
         try:
             self._engine = onnxruntime.InferenceSession(
                 str(path), settings, providers=["CPUExecutionProvider"]

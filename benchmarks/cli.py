@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dehaze.runtime.command import run_command
+from dehaze.runtime.command import positive_int, run_command
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -27,12 +27,16 @@ def build_parser() -> argparse.ArgumentParser:
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
     latency.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
     latency.add_argument("--size", type=_size, default=(1280, 720), help="(default: 1280x720)")
-    latency.add_argument("--runs", type=int, default=20, help="per model (default: %(default)s)")
+    latency.add_argument(
+        "--runs", type=positive_int, default=20, help="per model (default: %(default)s)"
+    )
     quality = commands.add_parser("quality", help="PSNR and SSIM on hazy and clear pairs")
     quality.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
     quality.add_argument("--data", type=Path, required=True, help="folder with hazy/ and clear/")
     for command in (latency, quality):
-        command.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+        command.add_argument(
+            "--threads", type=positive_int, help="CPU threads (default: all cores)"
+        )
         command.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

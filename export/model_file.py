@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dehaze.runtime.contract import ModelContract
-from dehaze.runtime.errors import GateError, OutputError
+from dehaze.runtime.errors import GateError
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
+from dehaze.runtime.output_file import finished_output
 from dehaze.train.checkpoint import load_network
 from dehaze.train.deform import DeformConv2d
 from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
@@ -92,13 +93,8 @@ def _write(
     )
     onnx.helper.set_model_props(model, contract.to_metadata())
     comparison = compare(model, network)
-    unfinished = path.with_name(f".{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with finished_output(path, overwrite=True) as unfinished:
         unfinished.write_bytes(model.SerializeToString())
-        unfinished.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
     return path, comparison
 
 
@@ -157,6 +153,8 @@ def _run_torch(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.int6
 
 def _card(provenance: dict[str, Any]) -> str:
     """One line from what dehaze-train wrote into the checkpoint."""
+    if not provenance.keys() >= {"step", "seconds", "threads", "indoor_db", "road_db", "clear_db"}:
+        return "trained elsewhere: the checkpoint does not say how"
     return (
         f"{provenance['step']} steps in {provenance['seconds'] / 60:.0f} minutes on "
         f"{provenance['threads']} CPU threads; held-out thumbnails: "

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .command import run_command
+from .command import positive_int, run_command
 from .errors import BatchError, DehazeError
 from .models import DEFAULT_MODEL, list_models
 
@@ -21,16 +21,13 @@ if TYPE_CHECKING:
 
 
 def _strength(text: str) -> float:
-    value = float(text)
+    message = f"expected a number from 0 to 1, got {text}"
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(message) from error
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+        raise argparse.ArgumentTypeError(message)
     return value
 
 
@@ -50,11 +47,18 @@ def build_parser() -> argparse.ArgumentParser:
     add("--overwrite", action="store_true", help="replace results that exist")
     add(
         "--threads",
-        type=_positive,
+        type=positive_int,
         help="CPU threads for inference (default: all cores, for a video one less)",
     )
-    add("--codec", default="h264", help="h264, hevc, av1, vp9 or an FFmpeg encoder's name")
-    add("--quality", type=int, default=20, help="the encoder's CRF, lower is better (default: 20)")
+    add("--codec", help="h264, hevc, av1, vp9 or an FFmpeg encoder (default: h264, vp9 in .webm)")
+    add(
+        "--quality",
+        type=int,
+        choices=range(64),
+        metavar="CRF",
+        default=20,
+        help="of the encoder, lower is better (default: %(default)s)",
+    )
     add("--json", action="store_true", help="print one JSON object on standard output")
     add("--list-models", action="store_true", help="show the shipped models and leave")
     return parser
@@ -101,12 +105,11 @@ def _run(options: argparse.Namespace) -> None:
     from .video import VideoOptions
     from .video_writer import EncoderOptions
 
+    encoder = EncoderOptions(codec=options.codec, quality=options.quality)
+    encoder.encoder(".mp4")  # a wrong name is told once, not for every file
     run_options = RunOptions(
         overwrite=options.overwrite,
-        video=VideoOptions(
-            encoder=EncoderOptions(codec=options.codec, quality=options.quality),
-            side_by_side=options.side_by_side,
-        ),
+        video=VideoOptions(encoder=encoder, side_by_side=options.side_by_side),
     )
     threads = options.threads or _default_threads(plan.jobs)
     with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
@@ -181,7 +184,8 @@ def _closing_line(figures: dict[str, Any]) -> str:
         for stage in ("decode", "inference", "encode")
     )
     return (
-        f"{figures['output']}: {figures['frames']} frames in {figures['seconds']:.2f} s, "
+        f"{figures['output']}: {figures['frames']} frame{'s' * (figures['frames'] != 1)} "
+        f"in {figures['seconds']:.2f} s, "
         f"{figures['fps']:.1f} fps; p50/p95 ms: {stages}"
     )
 

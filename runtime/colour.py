@@ -21,6 +21,12 @@ class YuvMatrix(Enum):
 
     BT601 = (0.299, 0.114)
     BT709 = (0.2126, 0.0722)
+    BT2020 = (0.2627, 0.0593)
+
+    @property
+    def swscale(self) -> int:
+        """FFmpeg's number for it (ITU-T H.273, matrix coefficients)."""
+        return {YuvMatrix.BT601: 5, YuvMatrix.BT709: 1, YuvMatrix.BT2020: 9}[self]
 
     def from_rgb(self) -> NDArray[np.float32]:
         """(3, 4) float32: RGB in 0..255 and 1 to Y in 16..235, Cb and Cr in 16..240."""

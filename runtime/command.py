@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import os
 import sys
 from collections.abc import Callable
 
 from .errors import DehazeError
 
-__all__ = ["run_command"]
+__all__ = ["positive_int", "run_command"]
 
 INTERRUPTED = 130
 """The shell's own exit code for Ctrl-C."""
+
+
+def positive_int(text: str) -> int:
+    """An argument's type: a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
+    return int(text)
 
 
 def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
@@ -21,6 +30,10 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     """
     try:
         action()
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `dehaze-run ... | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except DehazeError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code

@@ -111,10 +111,14 @@ class Dehazer:
         return identity + np.float32(self.strength) * (grid - identity)
 
     def _as_batch(self, frames: NDArray[np.uint8]) -> Frames:
+        if not isinstance(frames, np.ndarray):
+            raise InputError(f"expected a numpy array of frames, got {type(frames).__name__}")
         if frames.dtype != np.uint8:
             raise InputError(f"expected uint8 RGB frames, got {frames.dtype}; convert them first")
         if frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             raise InputError(f"expected (H, W, 3) or (N, H, W, 3) frames, got {frames.shape}")
+        if frames.ndim == 4 and len(frames) == 0:
+            raise InputError("expected at least one frame, got an empty batch")
         self.contract.size_requirements.check(*frames.shape[-3:-1])
         return np.ascontiguousarray(frames).reshape(-1, *frames.shape[-3:])
 

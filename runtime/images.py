@@ -14,6 +14,7 @@ from .dehazer import Dehazer
 from .errors import InputError, OutputError, one_line
 from .inputs import IMAGE_SUFFIXES
 from .tiff_tags import (
+    has_unassociated_alpha,
     profile_of_tiff,
     read_orientation,
     with_profile,
@@ -35,6 +36,8 @@ __all__ = [
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _DEEP_SUFFIXES = _TIFF_SUFFIXES | {".png"}
 _ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp"}
+_SINGLE_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
+"""Formats of one picture a file; the others may hold several."""
 _QUALITY = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
     ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
@@ -79,6 +82,11 @@ def read_picture(path: Path) -> Picture:
     metadata = [(int(k), np.asarray(b).tobytes()) for k, b in zip(kinds, blocks, strict=True)]
     if path.suffix.lower() in _TIFF_SUFFIXES and (profile := profile_of_tiff(data)):
         metadata.append((cv2.IMAGE_METADATA_ICCP, profile))
+    if path.suffix.lower() not in _SINGLE_SUFFIXES and (count := cv2.imcount(str(path))) > 1:
+        raise InputError(f"{path}: expected one picture, got {count} in one file; split it first")
+    if path.suffix.lower() in _TIFF_SUFFIXES and has_unassociated_alpha(data):
+        decoded = _without_premultiplication(decoded)
+    metadata = [(k, b) for k, b in metadata if _fits_profile(k, b, decoded)]
     exif = dict(metadata).get(cv2.IMAGE_METADATA_EXIF, b"")
     upright = _turned(decoded, read_orientation(exif))
     metadata = [
@@ -86,6 +94,21 @@ def read_picture(path: Path) -> Picture:
         for kind, block in metadata
     ]
     return _picture(upright, tuple(metadata))
+
+
+def _fits_profile(kind: int, block: bytes, pixels: NDArray[Any]) -> bool:
+    """False for a profile of a colour space that the decoder has converted away, such as CMYK."""
+    grey = pixels.ndim == 2 or pixels.shape[2] == 1
+    return kind != cv2.IMAGE_METADATA_ICCP or block[16:20] == (b"GRAY" if grey else b"RGB ")
+
+
+def _without_premultiplication(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Undoes what libtiff does to 8-bit colours with alpha; where alpha is small, steps remain."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 4:
+        return pixels
+    alpha = np.maximum(pixels[..., 3:], 1)
+    colours = np.minimum(np.rint(pixels[..., :3] * (255.0 / alpha)), 255).astype(np.uint8)
+    return np.dstack((colours, pixels[..., 3]))
 
 
 def _picture(pixels: NDArray[Any], metadata: tuple[tuple[int, bytes], ...]) -> Picture:

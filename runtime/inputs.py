@@ -6,7 +6,7 @@ import glob
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import InputError, OutputError
+from .errors import InputError, OutputError, UsageError
 
 __all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Job", "Jobs", "plan_jobs"]
 
@@ -44,28 +44,49 @@ def plan_jobs(source: str, output: str | None, suffix: str) -> Jobs:
     a folder beside it, unless `output` names another place.
 
     Raises:
-        InputError: nothing there.
-        OutputError: the output would replace its own input.
+        InputError: nothing there, or not readable.
+        OutputError: an output would replace its own input or another output.
+        UsageError: no name for the outputs can be made.
     """
-    path = Path(source)
-    if path.is_dir():
-        folder = Path(output) if output else path.with_name(path.resolve().name + suffix)
-        found = [p for p in sorted(path.iterdir()) if _is_media(p)]
-        jobs = [Job(p, folder / p.name) for p in found]
-    elif path.exists():
-        jobs = [Job(path, _single_target(path, output, suffix))]
-    elif glob.has_magic(source):
-        found = [Path(p) for p in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  # any path
-        found = [p for p in found if _is_media(p) and not p.stem.endswith(suffix)]
-        jobs = [Job(p, _beside(p, Path(output) if output else p.parent, suffix)) for p in found]
-    else:
-        raise InputError(f"{source}: no such file or folder")
+    if Path(suffix).name != suffix and suffix:
+        raise UsageError(f"a suffix is a part of a name, got {suffix!r}")
+    try:
+        jobs, is_batch = _found_jobs(source, output, suffix)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({error.strerror})") from error
     if not jobs:
         raise InputError(f"{source}: expected pictures or videos, found none")
+    targets: set[Path] = set()
     for job in jobs:
-        if job.target.resolve() == job.source.resolve():
+        target = job.target.absolute()
+        if target == job.source.absolute():
             raise OutputError(f"{job.target} is the input itself; name another output")
-    return Jobs(jobs, is_batch=not path.is_file())
+        if target in targets:
+            raise OutputError(f"several inputs would become {job.target}; dehaze them one by one")
+        targets.add(target)
+    return Jobs(jobs, is_batch)
+
+
+def _found_jobs(source: str, output: str | None, suffix: str) -> tuple[list[Job], bool]:
+    """The jobs, and whether they are a batch."""
+    path = Path(source)
+    if path.is_dir():
+        folder = Path(output) if output else _folder_beside(path.resolve(), suffix)
+        found = [p for p in sorted(path.iterdir()) if _is_media(p)]
+        return [Job(p, folder / p.name) for p in found], True
+    if path.exists():
+        return [Job(path, _single_target(path, output, suffix))], False
+    if not glob.has_magic(source):
+        raise InputError(f"{source}: no such file or folder")
+    found = [Path(p) for p in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  # any path
+    found = [p for p in found if _is_media(p) and not (suffix and p.stem.endswith(suffix))]
+    return [Job(p, _beside(p, Path(output) if output else p.parent, suffix)) for p in found], True
+
+
+def _folder_beside(folder: Path, suffix: str) -> Path:
+    if not folder.name or not suffix:
+        raise UsageError(f"name an output folder for {folder}")
+    return folder.with_name(folder.name + suffix)
 
 
 def _single_target(source: Path, output: str | None, suffix: str) -> Path:

@@ -52,7 +52,7 @@ class OnnxRuntimeSession:
         if options.threads is not None:
             settings.intra_op_num_threads = min(options.threads, os.cpu_count() or 1)
         try:
-            self._engine = onnxruntime.InferenceSession(
+            self._engine: Any = onnxruntime.InferenceSession(
                 str(path), settings, providers=["CPUExecutionProvider"]
             )
         except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
@@ -74,12 +74,23 @@ class OnnxRuntimeSession:
         feeds = {"image": frames}
         if self.contract.has_grid:
             feeds["strength"] = np.array(strength, np.float32)
-        clear: Frames = self._engine.run(["clear"], feeds)[0]
+        clear: Frames = self._run("clear", feeds)
         return clear
 
     def estimate(self, frames: Frames) -> Grid:
-        grid: Grid = self._engine.run(["grid"], {"image": frames}, self._grid_only)[0]
+        grid: Grid = self._run("grid", {"image": frames}, self._grid_only)
         return grid
 
+    def _run(self, output: str, feeds: dict[str, Any], options: Any = None) -> Any:
+        if self._engine is None:
+            raise ModelError("the model was closed; open it again")
+        try:
+            return self._engine.run([output], feeds, options)[0]
+        except (RuntimeError, ValueError) as error:
+            height, width = feeds["image"].shape[1:3]
+            raise ModelError(
+                f"ONNX Runtime failed on {width}x{height} pixels ({one_line(error)[-160:]})"
+            ) from error
+
     def close(self) -> None:
-        del self._engine
+        self._engine = None

@@ -22,10 +22,11 @@ def finished_output(path: Path, *, overwrite: bool) -> Iterator[Path]:
     Raises:
         OutputError: `path` exists and `overwrite` is not set, or it cannot be written.
     """
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists; name another output or use --overwrite")
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    # Short: a name may be as long as the file system allows, and this one goes beside it.
+    unfinished = path.with_name(f".{os.getpid()}.part{path.suffix}")
     try:
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists; name another output or use --overwrite")
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
     except OSError as error:

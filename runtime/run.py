@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .dehazer import Dehazer
+from .errors import DehazeError
 from .images import dehaze_picture, encode_picture, pictures_side_by_side, read_picture
 from .inputs import Job
 from .output_file import finished_output
@@ -37,13 +38,18 @@ def run_job(
         InputError: the source cannot be read.
         OutputError: the target exists or cannot be written.
     """
-    with finished_output(job.target, overwrite=options.overwrite) as unfinished:
-        if job.is_image:
-            figures = _run_picture(job, dehazer, options)
-            unfinished.write_bytes(figures.pop("data"))
-        else:
-            summary = dehaze_video(job.source, unfinished, dehazer, options.video, on_frame)
-            figures = summary.as_dict()
+    try:
+        with finished_output(job.target, overwrite=options.overwrite) as unfinished:
+            if job.is_image:
+                figures = _run_picture(job, dehazer, options)
+                unfinished.write_bytes(figures.pop("data"))
+            else:
+                summary = dehaze_video(job.source, unfinished, dehazer, options.video, on_frame)
+                figures = summary.as_dict()
+    except DehazeError as error:
+        if str(job.source) in str(error) or str(job.target) in str(error):
+            raise
+        raise type(error)(f"{job.source}: {error}") from error
     return {"input": str(job.source), "output": str(job.target), **figures}
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 __all__ = [
     "ICC_PROFILE",
     "ORIENTATION",
+    "has_unassociated_alpha",
     "profile_of_tiff",
     "read_orientation",
     "with_profile",
@@ -21,6 +22,8 @@ __all__ = [
 
 ORIENTATION = 274
 ICC_PROFILE = 34675
+EXTRA_SAMPLES = 338
+_UNASSOCIATED = 2
 _UNDEFINED, _SHORT = 7, 3
 _ENTRY_BYTES = 12
 
@@ -79,6 +82,16 @@ def with_upright_orientation(exif: bytes) -> bytes:
     patched = bytearray(exif)
     struct.pack_into(directory.order + "H", patched, entry + 8, 1)
     return bytes(patched)
+
+
+def has_unassociated_alpha(data: bytes) -> bool:
+    """Whether a TIFF's colours are not premultiplied with its alpha (TIFF 6.0, section 18)."""
+    directory = _directory(data)
+    entry = _entry(data, directory, EXTRA_SAMPLES) if directory else None
+    if directory is None or entry is None:
+        return False
+    value: int = struct.unpack_from(directory.order + "H", data, entry + 8)[0]
+    return value == _UNASSOCIATED
 
 
 def profile_of_tiff(data: bytes) -> bytes | None:

@@ -12,9 +12,9 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -22,14 +22,14 @@ from .colour import YuvMatrix
 from .errors import InputError, one_line
 from .timing import StageTimes
 
-__all__ = ["TimedFrame", "VideoReader", "colour_matrix"]
+__all__ = ["TimedFrame", "VideoReader"]
 
-_SWSCALE_MATRIX = {YuvMatrix.BT601: Colorspace.ITU601, YuvMatrix.BT709: Colorspace.ITU709}
 _COPIED_KINDS = frozenset({"audio", "subtitle"})
-_UNSPECIFIED_COLOURS = 2
+_RGB_COLOURS, _UNSPECIFIED_COLOURS = 0, 2
+_BT2020_COLOURS = frozenset({9, 10})
 _HD_HEIGHT = 720
 _LOST_SECONDS = 1.0
-"""A file that ends this much before its header says was cut off."""
+"""What a file may lack whose header gives no length of the video alone."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,6 @@ class TimedFrame:
     """In the same units; 0 where the file does not say."""
 
 
-def colour_matrix(frame_colours: int, height: int) -> YuvMatrix:
-    """The matrix between YUV and RGB; where a file says nothing, BT.709 for HD and BT.601 below."""
-    if frame_colours == 1 or (frame_colours == _UNSPECIFIED_COLOURS and height >= _HD_HEIGHT):
-        return YuvMatrix.BT709
-    return YuvMatrix.BT601
-
-
 class VideoReader:
     """An open video. A context manager.
 
@@ -61,18 +54,26 @@ class VideoReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.decode_times = StageTimes()
+        self.turns = 0
+        """Quarter turns against the clock that set the frames upright; known with the first."""
         try:
-            self.container: InputContainer = av.open(str(path))
+            # file: lets names hold colons, replace takes titles that are not UTF-8.
+            self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: expected a video ({_reason(error)})") from error
-        stream = self.container.streams.best("video")
-        if not isinstance(stream, VideoStream) or not stream.codec_context:
-            self.container.close()
-            raise InputError(f"{path}: expected a video, got a file without a video stream")
-        self.stream = stream
-        self.codec: VideoCodecContext = stream.codec_context
+        self.stream = self._video_stream()
+        self.codec: VideoCodecContext = self.stream.codec_context
         self.codec.thread_type = "AUTO"
         self.copied = [s for s in self.container.streams if s.type in _COPIED_KINDS]
+        self._size: tuple[int, int] | None = None
+
+    def _video_stream(self) -> VideoStream:
+        """The first stream of moving pictures: not a cover, not of an unknown codec."""
+        for stream in self.container.streams.video:
+            if stream.codec_context and not stream.disposition & Disposition.attached_pic:
+                return stream
+        self.container.close()
+        raise InputError(f"{self.path}: expected a video, got a file without a video stream")
 
     @property
     def frame_rate(self) -> Fraction:
@@ -88,61 +89,86 @@ class VideoReader:
             return round(self.container.duration / 1_000_000 * self.frame_rate)
         return None
 
+    @property
+    def colour_matrix(self) -> YuvMatrix:
+        """Between YUV and RGB; where the file says nothing, BT.709 for HD and BT.601 below."""
+        colours = int(self.codec.colorspace)
+        if colours in _BT2020_COLOURS:
+            return YuvMatrix.BT2020
+        unsaid = colours in (_RGB_COLOURS, _UNSPECIFIED_COLOURS)
+        if colours == 1 or (unsaid and self.codec.height >= _HD_HEIGHT):
+            return YuvMatrix.BT709
+        return YuvMatrix.BT601
+
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
         """Every frame in order of presentation, and the packets of the copied streams between."""
-        packets, end_seconds, pts = 0, 0.0, 0
+        packets, video_end, end = 0, 0.0, 0.0
+        # AVI numbers its frames in coding order, which B-frames make another one; it begins at 0.
+        self._numbered = self.container.format.name == "avi"
+        expected_pts = 0 if self._numbered else self.stream.start_time or 0
+        earliest_pts = expected_pts
         try:
-            for packet in self.container.demux(self.stream, *self.copied):
-                if packet.dts is not None and packet.time_base is not None:
-                    end = (packet.pts or packet.dts) + (packet.duration or 0)
-                    end_seconds = max(end_seconds, float(end * packet.time_base))
+            for packet in self.container.demux():
+                packet_end = _end_seconds(packet)
+                end = max(end, packet_end)
+                if packet.stream in self.copied and packet.dts is not None:
+                    yield packet  # the empty packet that ends a stream has no dts
                 if packet.stream != self.stream:
-                    if packet.dts is not None:  # the empty packet that ends a stream has none
-                        yield packet
                     continue
-                packets += packet.dts is not None
+                packets += packet.size > 0
+                video_end = max(video_end, packet_end)
                 # The last, empty packet flushes the decoder: without it the last frames are lost.
-                frames = self._decode(packet)
+                frames = iter(self._decoded(packet))
                 while True:
                     with self.decode_times.measure():
-                        timed = self._timed(next(frames, None), pts)
+                        timed = self._timed(next(frames, None), earliest_pts, expected_pts)
                     if timed is None:
                         break
-                    pts = timed.pts + max(timed.duration, 1)
+                    earliest_pts = timed.pts + 1
+                    expected_pts = timed.pts + max(timed.duration, 1)
                     yield timed
         except av.FFmpegError as error:
             raise InputError(f"{self.path}: the video is damaged ({_reason(error)})") from error
-        self._check_complete(packets, end_seconds)
+        self._check_complete(packets, video_end, end)
 
-    def _decode(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+    def _decoded(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
         yield from self.codec.decode(packet)
 
-    def _timed(self, frame: VideoFrame | None, expected_pts: int) -> TimedFrame | None:
+    def _timed(
+        self, frame: VideoFrame | None, earliest_pts: int, expected_pts: int
+    ) -> TimedFrame | None:
         if frame is None:
             return None
-        matrix = colour_matrix(int(frame.colorspace), frame.height)
+        if self._size is None:
+            self._size = (frame.width, frame.height)
+            self.turns = round(frame.rotation / 90) % 4
         rgb: NDArray[Any] = frame.reformat(
-            width=self.codec.width,
-            height=self.codec.height,
+            width=self._size[0],  # a stream that changes its size keeps the first
+            height=self._size[1],
             format="rgb24",
-            src_colorspace=_SWSCALE_MATRIX[matrix],
+            src_colorspace=self.colour_matrix.swscale,
         ).to_ndarray()
-        turns = round(frame.rotation / 90)
-        upright = np.ascontiguousarray(np.rot90(rgb, turns)) if turns % 4 else rgb
-        pts = expected_pts if frame.pts is None else frame.pts
+        upright = np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
+        unknown = frame.pts is None or self._numbered
+        pts = expected_pts if unknown else max(frame.pts or 0, earliest_pts)
         return TimedFrame(upright, pts, int(frame.duration or 0))
 
-    def _check_complete(self, packets: int, end_seconds: float) -> None:
+    def _check_complete(self, packets: int, video_end: float, end: float) -> None:
         """Raises InputError where the file ends before its header says."""
         if packets == 0:
             raise InputError(f"{self.path}: the video holds no frame; is it complete?")
-        header_seconds = (self.container.duration or 0) / 1_000_000
-        start_seconds = (self.container.start_time or 0) / 1_000_000
-        missing = header_seconds + start_seconds - end_seconds
-        if packets < self.stream.frames or missing > _LOST_SECONDS:
+        time_base = self.stream.time_base
+        if self.stream.duration and time_base:
+            header_end = float((self.stream.duration + (self.stream.start_time or 0)) * time_base)
+            missing = header_end - video_end - 1 / float(self.frame_rate)
+        else:
+            # Matroska's duration is where the last stream ends, counted from 0.
+            header_end = (self.container.duration or 0) / 1_000_000
+            missing = header_end - end - _LOST_SECONDS
+        if missing > 1e-3:
             raise InputError(
-                f"{self.path}: the video is cut off: its header says {self.stream.frames or '?'} "
-                f"frames in {header_seconds:.2f} s, {packets} are there; copy the file again"
+                f"{self.path}: the video is cut off: its header says {header_end:.2f} s, "
+                f"{packets} frames until {video_end:.2f} s are there; copy the file again"
             )
 
     def __enter__(self) -> VideoReader:
@@ -150,6 +176,14 @@ class VideoReader:
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
+
+
+def _end_seconds(packet: Packet[Any]) -> float:
+    """Where a packet's presentation ends; 0 where nothing is known."""
+    begin = packet.dts if packet.pts is None else packet.pts
+    if begin is None or packet.time_base is None:
+        return 0.0
+    return float((begin + (packet.duration or 0)) * packet.time_base)
 
 
 def _reason(error: Exception) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import av
+from av.codec import Codec
 from av.packet import Packet
 from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
@@ -17,37 +19,53 @@ from av.video.stream import VideoStream
 
 from .colour import yuv420_from_rgb, yuv444_from_rgb
 from .errors import OutputError, UsageError, one_line
+from .inputs import VIDEO_SUFFIXES
 from .timing import StageTimes
-from .video_reader import TimedFrame, VideoReader, colour_matrix
+from .video_reader import TimedFrame, VideoReader
 
 __all__ = ["CODECS", "EncoderOptions", "VideoWriter"]
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 """Common names and the encoders behind them."""
+_SETTINGS = {
+    # Fast presets: on a small computer the encoder must not be what one waits for.
+    "libx264": {"preset": "superfast"},
+    "libx265": {"preset": "ultrafast", "x265-params": "log-level=error"},
+    "libsvtav1": {"preset": "10"},
+    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
+}
 
 
 @dataclass(frozen=True)
 class EncoderOptions:
     """How the result is encoded."""
 
-    codec: str = "h264"
-    """A key of CODECS, or any encoder of the FFmpeg inside PyAV."""
+    codec: str | None = None
+    """A key of CODECS or any video encoder in PyAV's FFmpeg; None takes H.264, VP9 in a .webm."""
     quality: int = 20
-    """The encoder's CRF: lower is better and larger."""
+    """CRF, lower is better and larger; encoders outside CODECS keep their own setting."""
 
-    @property
-    def encoder(self) -> str:
-        return CODECS.get(self.codec, self.codec)
+    def encoder(self, suffix: str) -> str:
+        """The encoder for a file of this suffix.
 
-    def encoder_settings(self) -> dict[str, str]:
-        """Fast presets: on a small computer the encoder must not be what one waits for."""
-        speed = {
-            "libx264": {"preset": "superfast"},
-            "libx265": {"preset": "ultrafast", "x265-params": "log-level=error"},
-            "libsvtav1": {"preset": "10"},
-            "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
-        }
-        return {"crf": str(self.quality), **speed.get(self.encoder, {})}
+        Raises:
+            UsageError: no such video encoder.
+        """
+        codec = self.codec or ("vp9" if suffix == ".webm" else "h264")
+        name = CODECS.get(codec, codec)
+        try:
+            if Codec(name, "w").type == "video":
+                return name
+        except ValueError:
+            pass
+        raise UsageError(f"no video encoder named {codec!r}; use one of {', '.join(CODECS)}")
+
+    def settings(self, encoder: str, suffix: str) -> dict[str, str]:
+        """The encoder's own options."""
+        if encoder not in _SETTINGS:
+            return {}
+        no_reordering = {"bf": "0"} if suffix == ".avi" else {}  # AVI cannot hold it
+        return {"crf": str(self.quality), **_SETTINGS[encoder], **no_reordering}
 
 
 class VideoWriter:
@@ -61,79 +79,92 @@ class VideoWriter:
     def __init__(self, path: Path, reader: VideoReader, options: EncoderOptions) -> None:
         self.encode_times = StageTimes()
         self._reader = reader
-        self._options = options
+        self._suffix = path.suffix.lower()
         self._durations: dict[int, int] = {}
         self._started = False
         self._early: list[Packet[Any]] = []  # muxing opens the encoder, before its size is known
-        if options.encoder not in av.codecs_available:
-            raise UsageError(f"no encoder named {options.codec!r}; use one of {', '.join(CODECS)}")
-        try:
-            self._container = av.open(str(path), "w")
-        except (av.FFmpegError, ValueError) as error:
+        if self._suffix not in VIDEO_SUFFIXES:
             raise OutputError(
                 f"expected a video name such as NAME.mp4 or NAME.mkv, got one ending in "
-                f"{path.suffix or 'nothing'} ({one_line(error)[:80]})"
-            ) from error
-        self._container.metadata.update(reader.container.metadata)
-        stream = self._container.add_stream(
-            options.encoder, rate=reader.frame_rate, options=options.encoder_settings()
-        )
-        if not isinstance(stream, VideoStream):
-            raise UsageError(f"{options.codec} encodes no video; use one of {', '.join(CODECS)}")
-        self._stream = stream
-        self._codec: VideoCodecContext = stream.codec_context
-        self._copies = {stream.index: self._copy_of(stream) for stream in reader.copied}
+                f"{self._suffix or 'nothing'}"
+            )
+        encoder = options.encoder(self._suffix)
+        with self._failures():
+            self._container = av.open(f"file:{path}", "w")
+            self._container.metadata.update(reader.container.metadata)
+            self._container.set_chapters(reader.container.chapters())
+            stream = self._container.add_stream(
+                encoder, rate=reader.frame_rate, options=options.settings(encoder, self._suffix)
+            )
+            assert isinstance(stream, VideoStream)  # the encoder's kind was looked up
+            self._stream = stream
+            self._codec: VideoCodecContext = stream.codec_context
+            self._copies = {stream.index: self._copy_of(stream) for stream in reader.copied}
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        """Turns what FFmpeg and PyAV raise into OutputError."""
+        try:
+            yield
+        except (av.FFmpegError, ValueError, TypeError) as error:
+            reason = getattr(error, "strerror", None) or one_line(error)
+            raise OutputError(f"the {self._suffix} video cannot be written ({reason})") from error
 
     def _copy_of(self, stream: Stream) -> Stream:
         try:
             copy = self._container.add_stream_from_template(stream)
         except (av.FFmpegError, ValueError) as error:
             raise OutputError(
-                f"a .{self._container.format.name} file cannot hold the {stream.type} stream "
+                f"a {self._suffix} file cannot hold the {stream.type} stream "
                 f"({one_line(error)[:80]}); name an .mkv output"
             ) from error
         copy.metadata.update(stream.metadata)
+        copy.disposition = stream.disposition
         return copy
 
     def write(self, item: TimedFrame | Packet[Any]) -> None:
         """Encodes a frame or copies a packet."""
-        try:
+        with self._failures():
             if isinstance(item, TimedFrame):
                 with self.encode_times.measure():
                     self._encode(item)
+                return
+            item.stream = self._copies[item.stream.index]
+            if self._started:
+                self._container.mux(item)
             else:
-                item.stream = self._copies[item.stream.index]
-                if self._started:
-                    self._container.mux(item)
-                else:
-                    self._early.append(item)
-        except (av.FFmpegError, ValueError) as error:
-            raise OutputError(f"the video cannot be written ({one_line(error)[:120]})") from error
+                self._early.append(item)
 
     def _encode(self, item: TimedFrame) -> None:
         if not self._started:
             self._start(item)
-        source, layout = self._reader.codec, _layout_of(item)
+        layout = _layout_of(item)
         convert = yuv420_from_rgb if layout == "yuv420p" else yuv444_from_rgb
-        planes = convert(item.pixels, colour_matrix(int(source.colorspace), source.height))
+        planes = convert(item.pixels, self._reader.colour_matrix)
         frame = VideoFrame.from_ndarray(planes, format=layout)
+        if self._codec.pix_fmt != layout:
+            frame = frame.reformat(format=self._codec.pix_fmt)
         frame.pts, frame.time_base = item.pts, self._reader.stream.time_base
         self._durations[item.pts] = item.duration
         self._mux(self._stream.encode(frame))
 
     def _start(self, first: TimedFrame) -> None:
         """Size and colours are known with the first frame."""
-        source, context = self._reader.codec, self._codec
-        height, width = first.pixels.shape[:2]
-        context.width, context.height = width, height
-        context.pix_fmt = _layout_of(first)
-        assert self._reader.stream.time_base is not None  # every demuxer sets it
-        context.time_base = self._stream.time_base = self._reader.stream.time_base
+        reader, context = self._reader, self._codec
+        context.height, context.width = first.pixels.shape[:2]
+        offered = [layout.name for layout in context.codec.video_formats or ()]
+        wanted = _layout_of(first)
+        context.pix_fmt = wanted if wanted in offered or not offered else offered[0]
+        assert reader.stream.time_base is not None  # every demuxer sets it
+        # An AVI file has a number for every frame and no times.
+        time_base = 1 / reader.frame_rate if self._suffix == ".avi" else reader.stream.time_base
+        context.time_base = self._stream.time_base = time_base
         context.color_range = ColorRange.MPEG
-        context.colorspace = source.colorspace
-        context.color_primaries, context.color_trc = source.color_primaries, source.color_trc
-        if source.sample_aspect_ratio:
-            context.sample_aspect_ratio = source.sample_aspect_ratio
+        context.colorspace = reader.colour_matrix.swscale
+        context.color_primaries = reader.codec.color_primaries
+        context.color_trc = reader.codec.color_trc
+        if ratio := reader.stream.sample_aspect_ratio:
+            context.sample_aspect_ratio = 1 / ratio if reader.turns % 2 else ratio
         self._started = True
         self._container.mux(self._early)
         self._early.clear()
@@ -141,18 +172,15 @@ class VideoWriter:
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
             # x264 does not pass durations on, and with a variable rate the last one matters.
-            if packet.pts is not None and (duration := self._durations.pop(packet.pts, 0)):
-                packet.duration = duration
+            if packet.pts is not None and packet.time_base == self._reader.stream.time_base:
+                packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
             self._container.mux(packet)
 
     def finish(self) -> None:
         """Encodes what the encoder still holds and completes the file."""
-        try:
-            with self.encode_times.measure():
-                self._mux(self._stream.encode(None))
+        with self._failures():
+            self._mux(self._stream.encode(None))
             self._container.close()
-        except (av.FFmpegError, ValueError) as error:
-            raise OutputError(f"the video cannot be written ({one_line(error)[:120]})") from error
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -33,7 +33,7 @@ def load_network(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     from .networks import build_network
 
     tensors, metadata = _load(path)
-    if "network" not in metadata:
+    if not isinstance(metadata.get("network"), str):
         raise ModelError(f"{path}: expected a dehaze-train checkpoint, got other safetensors")
     network = build_network(metadata["network"])
     try:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dehaze.runtime.command import run_command
+from dehaze.runtime.command import positive_int, run_command
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -25,8 +25,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, help="folder of the run (default: runs/NETWORK)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--minutes", type=float, help="train this long (default: 60)")
-    length.add_argument("--steps", type=int, help="train this many steps")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
+    length.add_argument("--steps", type=positive_int, help="train this many steps")
+    parser.add_argument("--threads", type=positive_int, help="CPU threads (default: all cores)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     return parser
 

@@ -128,6 +128,7 @@ def _broken_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
         "not onnx": ([good, "--model", str(folder / "model.onnx")], "expected an ONNX model"),
         "not ours": ([good, "--model", str(folder / "theirs.onnx")], "dehaze.format"),
         "empty folder": ([str(folder / "empty")], "found none"),
+        "long name": ([str(folder / ("n" * 300))], "cannot be read"),
         "unknown format": ([good, str(folder / "out.xyz")], "expected a picture name"),
     }
 
@@ -145,6 +146,7 @@ def _broken_inputs(folder: Path) -> dict[str, tuple[list[str], str]]:
         "not onnx",
         "not ours",
         "empty folder",
+        "long name",
         "unknown format",
     ],
 )
@@ -163,8 +165,28 @@ def test_bad_input_gives_one_line_and_leaves_nothing(
     assert (tmp_path / "taken.png").read_text() == "mine"
 
 
+def test_names_that_cannot_be_made_give_2(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main([str(photo), "--suffix", "/q"]) == 2
+    assert main([str(photo.parent), "--suffix", ""]) == 2
+    assert main([str(photo), "--codec", "h267"]) == 2
+    monkeypatch.chdir(photo.parent)
+    assert main(["."]) == 0
+    assert (photo.parent.parent / f"{photo.parent.name}-dehazed" / "photo.png").exists()
+
+
+def test_two_inputs_for_one_output_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        cv2.imwrite(str(tmp_path / folder / "x.png"), picture(64, 64))
+    assert main([str(tmp_path / "*" / "x.png"), str(tmp_path / "out")]) == 1
+    assert "several inputs would become" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
-    "arguments", [[], ["a.png", "--strength", "2"], ["a.png", "--threads", "0"], ["--what"]]
+    "arguments",
+    [[], ["a.png", "--strength", "2"], ["a.png", "--threads", "0"], ["a.png", "--quality", "99"]],
 )
 def test_wrong_usage_gives_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

@@ -57,6 +57,8 @@ def test_the_estimate_applied_by_hand_is_the_models_own_result(frame: NDArray[np
         (np.zeros((64, 64, 3), np.float32), "expected uint8"),
         (np.zeros((64, 64), np.uint8), r"expected \(H, W, 3\)"),
         (np.zeros((64, 64, 4), np.uint8), r"expected \(H, W, 3\)"),
+        (np.zeros((0, 64, 64, 3), np.uint8), "at least one frame"),
+        ([[1, 2, 3]], "expected a numpy array"),
         (np.zeros((63, 200, 3), np.uint8), "at least 64x64 pixels, got 200x63"),
     ],
 )
@@ -81,3 +83,11 @@ def test_any_session_can_be_dehazed_with(frame: NDArray[np.uint8]) -> None:
         assert np.array_equal(dehazer(frame), 255 - frame)
     with pytest.raises(ModelError, match="no strength between 0 and 1"):
         Dehazer(FunctionSession(lambda frames: frames), strength=0.5)
+
+
+def test_a_closed_dehazer_says_so(frame: NDArray[np.uint8]) -> None:
+    with open_dehazer() as dehazer:
+        pass
+    dehazer.close()
+    with pytest.raises(ModelError, match="closed"):
+        dehazer(frame)

@@ -157,3 +157,32 @@ def test_a_damaged_picture_is_told(tmp_path: Path, frame: NDArray[np.uint8]) -> 
     path.write_bytes(encode_picture(Picture(frame), ".png")[:60])
     with pytest.raises(InputError, match="damaged"):
         read_picture(path)
+
+
+def test_an_unassociated_alpha_of_a_tiff_leaves_the_colours(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    rgba = np.full((64, 64, 4), (170, 210, 90, 120), np.uint8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=["unassalpha"])
+    read = read_picture(path)
+    assert np.abs(read.rgb.astype(int) - rgba[..., :3]).max() <= 2
+    assert read.alpha is not None
+    assert (read.alpha == 120).all()
+
+
+def test_a_file_of_several_pictures_is_told(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    path = tmp_path / "pages.tif"
+    tifffile.imwrite(path, np.zeros((3, 64, 64), np.uint8), photometric="minisblack")
+    with pytest.raises(InputError, match="expected one picture, got 3"):
+        read_picture(path)
+
+
+def test_the_profile_of_a_colour_space_that_is_gone_is_dropped(
+    tmp_path: Path, frame: NDArray[np.uint8]
+) -> None:
+    path = tmp_path / "a.tif"
+    cmyk = PROFILE[:16] + b"CMYK" + PROFILE[20:]
+    picture = Picture(frame, metadata=((cv2.IMAGE_METADATA_ICCP, cmyk),))
+    path.write_bytes(encode_picture(picture, ".tif"))
+    assert read_picture(path).metadata == ()

@@ -145,7 +145,7 @@ def test_quality_changes_the_size(make_video: VideoMaker, tmp_path: Path) -> Non
 
 def test_an_unknown_codec_is_told(make_video: VideoMaker, tmp_path: Path) -> None:
     options = VideoOptions(encoder=EncoderOptions("h267"))
-    with pytest.raises(UsageError, match="no encoder named 'h267'"):
+    with pytest.raises(UsageError, match="no video encoder named 'h267'"):
         run(make_video(), tmp_path / "out.mp4", options)
 
 
@@ -197,3 +197,51 @@ def test_the_matrix_between_yuv_and_rgb_is_that_of_hd_and_of_sd(
         planes = next(container.decode(video=0)).to_ndarray()
     means = [planes[: size[1]].mean(), *np.array_split(planes[size[1] :].ravel(), 2)]
     assert [np.mean(m) for m in means] == pytest.approx([145, 110, 150], abs=1.5)
+
+
+def test_a_webm_comes_out_as_vp9_unless_told_otherwise(
+    make_video: VideoMaker, tmp_path: Path
+) -> None:
+    run(make_video(), tmp_path / "out.webm")
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert "vp9" in container.streams.video[0].codec_context.name
+    assert len(video_frames(tmp_path / "out.webm")) == 12
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_the_shortest_videos_are_whole(frames: int, make_video: VideoMaker, tmp_path: Path) -> None:
+    assert run(make_video("short.mkv", frames=frames), tmp_path / "out.mkv").frames == frames
+
+
+def test_avi_keeps_the_order_of_its_frames(make_video: VideoMaker, tmp_path: Path) -> None:
+    source, again = tmp_path / "one.avi", tmp_path / "two.avi"
+    run(make_video(frames=20), source)
+    run(source, again)
+    assert video_times(again) == pytest.approx([index / 25 for index in range(20)], abs=1e-3)
+    for before, after in zip(video_frames(source), video_frames(again), strict=True):
+        assert np.abs(before.astype(int) - after).mean() < 6
+
+
+def test_a_matroska_that_starts_late_is_whole(make_video: VideoMaker, tmp_path: Path) -> None:
+    source = make_video("late.mkv", frames=5, times=[5000, 5040, 5080, 5120, 5160])
+    assert run(source, tmp_path / "out.mkv").frames == 5
+    assert video_times(tmp_path / "out.mkv")[0] == pytest.approx(5, abs=0.01)
+
+
+def test_names_may_hold_colons(make_video: VideoMaker, tmp_path: Path) -> None:
+    run(make_video("12:30.mp4"), tmp_path / "12:31.mp4")
+    assert len(video_frames(tmp_path / "12:31.mp4")) == 12
+
+
+@pytest.mark.parametrize("name", ["out.m3u8", "out.png", "out"])
+def test_an_output_that_is_no_video_file_is_told(
+    name: str, make_video: VideoMaker, tmp_path: Path
+) -> None:
+    with pytest.raises(OutputError, match="expected a video name"):
+        run(make_video(), tmp_path / name)
+
+
+def test_an_encoder_with_its_own_pixel_format(make_video: VideoMaker, tmp_path: Path) -> None:
+    target = tmp_path / "out.mov"
+    run(make_video(), target, VideoOptions(encoder=EncoderOptions("prores")))
+    assert len(video_frames(target)) == 12

@@ -66,6 +66,8 @@ class VideoReader:
         self.codec.thread_type = "AUTO"
         self.copied = [s for s in self.container.streams if s.type in _COPIED_KINDS]
         self._size: tuple[int, int] | None = None
+        # AVI numbers its frames in coding order, which B-frames make another one; it begins at 0.
+        self._numbered = self.container.format.name == "avi"
 
     def _video_stream(self) -> VideoStream:
         """The first stream of moving pictures: not a cover, not of an unknown codec."""
@@ -103,8 +105,6 @@ class VideoReader:
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
         """Every frame in order of presentation, and the packets of the copied streams between."""
         packets, video_end, end = 0, 0.0, 0.0
-        # AVI numbers its frames in coding order, which B-frames make another one; it begins at 0.
-        self._numbered = self.container.format.name == "avi"
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts = expected_pts
         try:

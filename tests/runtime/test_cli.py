@@ -33,7 +33,7 @@ def test_a_picture_lands_beside_the_input(photo: Path, capsys: pytest.CaptureFix
     result = photo.with_name("photo-dehazed.png")
     assert cv2.imread(str(result)).shape == (72, 100, 3)
     line = capsys.readouterr().out
-    assert "photo-dehazed.png: 1 frames in" in line
+    assert "photo-dehazed.png: 1 frame in" in line
     assert "p50/p95 ms: decode" in line
     assert leftovers(photo.parent) == []
 
@@ -185,12 +185,12 @@ def test_two_inputs_for_one_output_are_told(
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [[], ["a.png", "--strength", "2"], ["a.png", "--threads", "0"], ["a.png", "--quality", "99"]],
+    "options",
+    [[], ["--strength", "2"], ["--threads", "0"], ["--threads", "x"], ["--quality", "99"]],
 )
-def test_wrong_usage_gives_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_gives_2(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
-        main(arguments)
+        main(["a.png", *options] if options else [])
     assert left.value.code == 2
     assert "dehaze-run: error:" in capsys.readouterr().err
 

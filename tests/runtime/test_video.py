@@ -217,7 +217,9 @@ def test_avi_keeps_the_order_of_its_frames(make_video: VideoMaker, tmp_path: Pat
     source, again = tmp_path / "one.avi", tmp_path / "two.avi"
     run(make_video(frames=20), source)
     run(source, again)
-    assert video_times(again) == pytest.approx([index / 25 for index in range(20)], abs=1e-3)
+    # FFmpeg's AVI reader gives the first H.264 frame number 1 where the stream may reorder.
+    steps = np.diff(video_times(again))
+    assert steps == pytest.approx(np.full(19, 1 / 25), abs=1e-3)
     for before, after in zip(video_frames(source), video_frames(again), strict=True):
         assert np.abs(before.astype(int) - after).mean() < 6
 

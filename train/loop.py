@@ -74,7 +74,8 @@ def train_edge(
     started = time.monotonic() - seconds
     scores: dict[str, float] = {}
     bar = tqdm(total=options.steps, initial=step, unit="step", mininterval=1.0)
-    while (share := _share(step, time.monotonic() - started, options)) < 1:
+    share = _share(step, seconds, options)
+    while share < 1:
         rate = options.learning_rate * _schedule(step, share, options)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -87,9 +88,9 @@ def train_edge(
         step += 1
         _update_average(average, network, step, options.average_decay)
         bar.update()
-        done = _share(step, time.monotonic() - started, options) >= 1
-        if step % options.validate_every == 0 or done:
-            seconds = time.monotonic() - started
+        seconds = time.monotonic() - started
+        share = _share(step, seconds, options)
+        if step % options.validate_every == 0 or share >= 1:
             scores = validation.score(average.estimator)
             bar.set_postfix(loss=f"{loss.item():.4f}", **{k: f"{v:.2f}" for k, v in scores.items()})
             progress = {"step": step, "seconds": seconds, **scores}

@@ -7,7 +7,7 @@ PYTHON ?= python3
 define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
 	  "expected Python 3.10 or newer, got %d.%d; run make PYTHON=python3.12" % sys.version_info[:2] or 0)'
-	rm -rf $(1)
+	rm -rf $(1) build/lib  # setuptools would pack what an older build left there
 	$(PYTHON) -m venv $(1)
 	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(2)
 	touch $@

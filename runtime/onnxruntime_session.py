@@ -19,8 +19,8 @@ __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 def import_onnxruntime() -> Any:
     """Imports ONNX Runtime, late and with its telemetry off.
 
-    Its wheels collect usage into ~/.cache and send it (seen in 1.31); a camera must not do that
-    unasked. Whoever wants it sets ORT_DISABLE_TELEMETRY=0.
+    Its wheels collect usage into ~/.cache and hold an address to send it to (seen in 1.31); a
+    camera must not do that unasked. Whoever wants it sets ORT_DISABLE_TELEMETRY=0.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime

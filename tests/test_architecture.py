@@ -87,7 +87,7 @@ def test_public_names_resolve_and_are_all_listed() -> None:
 
 
 def test_nothing_is_collected_in_the_home_folder(tmp_path: Path) -> None:
-    """ONNX Runtime's wheels gather telemetry in ~/.cache and send it unless told not to."""
+    """ONNX Runtime's wheels gather telemetry in ~/.cache unless told not to."""
     code = (
         "import numpy as np\n"
         "from dehaze.runtime import open_dehazer\n"

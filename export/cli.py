@@ -46,7 +46,9 @@ def _run(options: argparse.Namespace) -> None:
     from .model_file import COMPARED_SIZES, onnx_from_checkpoint, onnx_from_random_weights
 
     if options.random_weights:
-        path, comparison = onnx_from_random_weights(options.model, options.out)
+        path, comparison = onnx_from_random_weights(
+            options.model, options.out, gridsample=options.gridsample
+        )
     else:
         path, comparison = onnx_from_checkpoint(
             checkpoint_path(options.model), options.out, gridsample=options.gridsample

@@ -15,6 +15,7 @@ from torch import nn
 
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import GateError
+from dehaze.runtime.models import TWIN_SUFFIX
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.runtime.output_file import finished_output
 from dehaze.train.checkpoint import load_network
@@ -57,29 +58,25 @@ def onnx_from_checkpoint(
     """
     network, provenance = load_network(checkpoint)
     source = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    for module in network.modules():
-        if isinstance(module, DeformConv2d):
-            module.decomposed = gridsample
-    name = provenance["network"]
-    file_name = f"{name}-gridsample" if gridsample else name
-    return _write(network, name, source, _card(provenance), out / f"{file_name}.onnx")
+    return _write(network, provenance["network"], source, _card(provenance), out, gridsample)
 
 
-def onnx_from_random_weights(name: str, out: Path) -> tuple[Path, Comparison]:
-    """Writes `NAME.onnx` of an untrained network, to measure its speed. Errors as above."""
+def onnx_from_random_weights(
+    name: str, out: Path, *, gridsample: bool = False
+) -> tuple[Path, Comparison]:
+    """Writes an untrained network, to measure its speed; the rest as `onnx_from_checkpoint`."""
     torch.manual_seed(0)
-    return _write(
-        build_network(name).eval(),
-        name,
-        "",
-        "random weights: for timing only",
-        out / f"{name}.onnx",
-    )
+    card = "random weights: for timing only"
+    return _write(build_network(name).eval(), name, "", card, out, gridsample)
 
 
 def _write(
-    network: nn.Module, name: str, source: str, card: str, path: Path
+    network: nn.Module, name: str, source: str, card: str, out: Path, gridsample: bool
 ) -> tuple[Path, Comparison]:
+    for module in network.modules():
+        if isinstance(module, DeformConv2d):
+            module.decomposed = gridsample
+    path = out / f"{name}{TWIN_SUFFIX if gridsample else ''}.onnx"
     model = _image_model(network, name)
     contract = ModelContract(
         name=name,

@@ -164,7 +164,8 @@ def _run_batch(
     skipped: list[str] = []
     failed: list[dict[str, str]] = []
     for job in jobs:
-        if job.target.exists() and not options.overwrite:
+        # os.path: unlike Path.exists it does not raise where it may not look.
+        if os.path.exists(job.target) and not options.overwrite:  # noqa: PTH110
             skipped.append(str(job.source))
             continue
         try:

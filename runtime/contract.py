@@ -96,11 +96,11 @@ class ModelContract:
             )
         except (KeyError, ValueError) as error:
             raise ModelError(
-                f"{source}: its dehaze-edge metadata is damaged ({one_field(error)}); "
+                f"{source}: its dehaze-edge metadata is damaged ({_field(error)}); "
                 f"export the model again"
             ) from error
 
 
-def one_field(error: KeyError | ValueError) -> str:
+def _field(error: KeyError | ValueError) -> str:
     """Names what was missing or malformed."""
     return f"{error.args[0]!s} is missing" if isinstance(error, KeyError) else str(error)

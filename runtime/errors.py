@@ -76,5 +76,6 @@ class BatchError(DehazeError):
 
 
 def one_line(error: BaseException) -> str:
-    """A library's error message as one line without its traceback or padding."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """A library's error message as one line, without error number or padding."""
+    words = getattr(error, "strerror", None) or str(error)
+    return " ".join(words.split()) or type(error).__name__

@@ -79,27 +79,27 @@ def read_picture(path: Path) -> Picture:
         raise InputError(f"{path}: expected a picture, but its content is damaged or none at all")
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
-    metadata = [(int(k), np.asarray(b).tobytes()) for k, b in zip(kinds, blocks, strict=True)]
-    if path.suffix.lower() in _TIFF_SUFFIXES and (profile := profile_of_tiff(data)):
-        metadata.append((cv2.IMAGE_METADATA_ICCP, profile))
-    if path.suffix.lower() not in _SINGLE_SUFFIXES and (count := cv2.imcount(str(path))) > 1:
+    suffix = path.suffix.lower()
+    if suffix not in _SINGLE_SUFFIXES and (count := cv2.imcount(str(path))) > 1:
         raise InputError(f"{path}: expected one picture, got {count} in one file; split it first")
-    if path.suffix.lower() in _TIFF_SUFFIXES and has_unassociated_alpha(data):
-        decoded = _without_premultiplication(decoded)
-    metadata = [(k, b) for k, b in metadata if _fits_profile(k, b, decoded)]
-    exif = dict(metadata).get(cv2.IMAGE_METADATA_EXIF, b"")
-    upright = _turned(decoded, read_orientation(exif))
-    metadata = [
-        (kind, with_upright_orientation(block) if kind == cv2.IMAGE_METADATA_EXIF else block)
-        for kind, block in metadata
-    ]
-    return _picture(upright, tuple(metadata))
+    metadata = {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+    if suffix in _TIFF_SUFFIXES:
+        if profile := profile_of_tiff(data):
+            metadata[cv2.IMAGE_METADATA_ICCP] = profile
+        if has_unassociated_alpha(data):
+            decoded = _without_premultiplication(decoded)
+    if not _fits_profile(metadata.get(cv2.IMAGE_METADATA_ICCP, b""), decoded):
+        metadata.pop(cv2.IMAGE_METADATA_ICCP, None)
+    if exif := metadata.get(cv2.IMAGE_METADATA_EXIF):
+        decoded = _turned(decoded, read_orientation(exif))
+        metadata[cv2.IMAGE_METADATA_EXIF] = with_upright_orientation(exif)
+    return _picture(decoded, tuple(metadata.items()))
 
 
-def _fits_profile(kind: int, block: bytes, pixels: NDArray[Any]) -> bool:
+def _fits_profile(profile: bytes, pixels: NDArray[Any]) -> bool:
     """False for a profile of a colour space that the decoder has converted away, such as CMYK."""
     grey = pixels.ndim == 2 or pixels.shape[2] == 1
-    return kind != cv2.IMAGE_METADATA_ICCP or block[16:20] == (b"GRAY" if grey else b"RGB ")
+    return profile[16:20] == (b"GRAY" if grey else b"RGB ")
 
 
 def _without_premultiplication(pixels: NDArray[Any]) -> NDArray[Any]:

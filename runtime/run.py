@@ -41,8 +41,8 @@ def run_job(
     try:
         with finished_output(job.target, overwrite=options.overwrite) as unfinished:
             if job.is_image:
-                figures = _run_picture(job, dehazer, options)
-                unfinished.write_bytes(figures.pop("data"))
+                data, figures = _run_picture(job, dehazer, options)
+                unfinished.write_bytes(data)
             else:
                 summary = dehaze_video(job.source, unfinished, dehazer, options.video, on_frame)
                 figures = summary.as_dict()
@@ -53,7 +53,8 @@ def run_job(
     return {"input": str(job.source), "output": str(job.target), **figures}
 
 
-def _run_picture(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
+def _run_picture(job: Job, dehazer: Dehazer, options: RunOptions) -> tuple[bytes, dict[str, Any]]:
+    """The encoded result and its figures."""
     started = time.perf_counter()
     decode, inference, encode = StageTimes(), StageTimes(), StageTimes()
     with decode.measure():
@@ -64,8 +65,7 @@ def _run_picture(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, A
         shown = pictures_side_by_side(hazy, clear) if options.video.side_by_side else clear
         data = encode_picture(shown, job.target.suffix)
     seconds = time.perf_counter() - started
-    return {
-        "data": data,
+    figures = {
         "frames": 1,
         "seconds": round(seconds, 3),
         "width": shown.rgb.shape[1],
@@ -75,3 +75,4 @@ def _run_picture(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, A
         "encode_ms": encode.percentiles(),
         "fps": round(1 / seconds, 2),
     }
+    return data, figures

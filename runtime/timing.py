@@ -22,7 +22,15 @@ class StageTimes:
         """Adds the time that the block takes; nothing where it raises."""
         started = time.perf_counter()
         yield
-        self._milliseconds.append(1000 * (time.perf_counter() - started))
+        self.add(time.perf_counter() - started)
+
+    def add(self, seconds: float) -> None:
+        """Adds the time of one frame."""
+        self._milliseconds.append(1000 * seconds)
+
+    def __len__(self) -> int:
+        """How many frames were measured."""
+        return len(self._milliseconds)
 
     def percentiles(self) -> dict[str, float]:
         """`p50` and `p95` in milliseconds; zeros before the first frame."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -60,7 +61,7 @@ class VideoReader:
             # file: lets names hold colons, replace takes titles that are not UTF-8.
             self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{path}: expected a video ({_reason(error)})") from error
+            raise InputError(f"{path}: expected a video ({one_line(error)})") from error
         self.stream = self._video_stream()
         self.codec: VideoCodecContext = self.stream.codec_context
         self.codec.thread_type = "AUTO"
@@ -117,28 +118,20 @@ class VideoReader:
                     continue
                 packets += packet.size > 0
                 video_end = max(video_end, packet_end)
+                started = time.perf_counter()
                 # The last, empty packet flushes the decoder: without it the last frames are lost.
-                frames = iter(self._decoded(packet))
-                while True:
-                    with self.decode_times.measure():
-                        timed = self._timed(next(frames, None), earliest_pts, expected_pts)
-                    if timed is None:
-                        break
+                for frame in self.codec.decode(packet):
+                    timed = self._timed(frame, earliest_pts, expected_pts)
                     earliest_pts = timed.pts + 1
                     expected_pts = timed.pts + max(timed.duration, 1)
+                    self.decode_times.add(time.perf_counter() - started)
                     yield timed
+                    started = time.perf_counter()
         except av.FFmpegError as error:
-            raise InputError(f"{self.path}: the video is damaged ({_reason(error)})") from error
+            raise InputError(f"{self.path}: the video is damaged ({one_line(error)})") from error
         self._check_complete(packets, video_end, end)
 
-    def _decoded(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
-        yield from self.codec.decode(packet)
-
-    def _timed(
-        self, frame: VideoFrame | None, earliest_pts: int, expected_pts: int
-    ) -> TimedFrame | None:
-        if frame is None:
-            return None
+    def _timed(self, frame: VideoFrame, earliest_pts: int, expected_pts: int) -> TimedFrame:
         if self._size is None:
             self._size = (frame.width, frame.height)
             self.turns = round(frame.rotation / 90) % 4
@@ -184,8 +177,3 @@ def _end_seconds(packet: Packet[Any]) -> float:
     if begin is None or packet.time_base is None:
         return 0.0
     return float((begin + (packet.duration or 0)) * packet.time_base)
-
-
-def _reason(error: Exception) -> str:
-    """FFmpeg's own words, without its error number."""
-    return str(getattr(error, "strerror", None) or one_line(error))

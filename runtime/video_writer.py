@@ -107,8 +107,9 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, ValueError, TypeError) as error:
-            reason = getattr(error, "strerror", None) or one_line(error)
-            raise OutputError(f"the {self._suffix} video cannot be written ({reason})") from error
+            raise OutputError(
+                f"the {self._suffix} video cannot be written ({one_line(error)})"
+            ) from error
 
     def _copy_of(self, stream: Stream) -> Stream:
         try:

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dehaze.runtime.errors import ModelError
+from dehaze.runtime.output_file import finished_output
 
 __all__ = ["load_network", "load_state", "save_network", "save_state"]
 
@@ -82,10 +83,8 @@ def load_state(
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     # Cloned: safetensors refuses tensors that share memory, and wants them dense.
     dense = {k: v.detach().cpu().clone().contiguous() for k, v in tensors.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.part")
-    save_file(dense, unfinished, {k: json.dumps(v) for k, v in metadata.items()})
-    unfinished.replace(path)
+    with finished_output(path, overwrite=True) as unfinished:
+        save_file(dense, unfinished, {k: json.dumps(v) for k, v in metadata.items()})
 
 
 def _load(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

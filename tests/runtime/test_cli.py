@@ -226,3 +226,10 @@ def test_a_stopped_run_leaves_no_file(
     assert "stopped" in message
     assert "Traceback" not in message
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_batch_into_an_impossible_folder_fails_file_by_file(
+    photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(photo.parent / "*.png"), str(photo.parent / ("n" * 300))]) == 5
+    assert "cannot be written" in capsys.readouterr().err

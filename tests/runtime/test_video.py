@@ -247,3 +247,9 @@ def test_an_encoder_with_its_own_pixel_format(make_video: VideoMaker, tmp_path: 
     target = tmp_path / "out.mov"
     run(make_video(), target, VideoOptions(encoder=EncoderOptions("prores")))
     assert len(video_frames(target)) == 12
+
+
+def test_each_frame_is_timed_once(make_video: VideoMaker) -> None:
+    with VideoReader(make_video(frames=30, audio=True)) as reader:
+        frames = [item for item in reader.read() if isinstance(item, TimedFrame)]
+        assert len(reader.decode_times) == len(frames) == 30

@@ -12,7 +12,7 @@ import pytest
 from dehaze.runtime import open_dehazer
 
 ROOT = Path(__file__).parent.parent
-NOT_OURS = {".venv", ".venv-demo", "build", "runs"}
+NOT_OURS = {".pytest_cache", ".venv", ".venv-demo", "build", "runs"}
 DOCUMENTS = sorted(
     path for path in ROOT.rglob("*.md") if not NOT_OURS & set(path.relative_to(ROOT).parts)
 )

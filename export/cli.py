@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dehaze.runtime.command import run_command
-from dehaze.runtime.errors import UsageError
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -43,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from dehaze.train.checkpoint import shipped_or_path
+
     from .model_file import COMPARED_SIZES, onnx_from_checkpoint, onnx_from_random_weights
 
     if options.random_weights:
@@ -51,31 +52,10 @@ def _run(options: argparse.Namespace) -> None:
         )
     else:
         path, comparison = onnx_from_checkpoint(
-            checkpoint_path(options.model), options.out, gridsample=options.gridsample
+            shipped_or_path(options.model), options.out, gridsample=options.gridsample
         )
     sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
     print(
         f"{path}: {path.stat().st_size / 1e6:.2f} MB; at {sizes} within {comparison.largest}/255 "
         f"of torch, {comparison.differing:.4%} of the bytes differ"
-    )
-
-
-def checkpoint_path(model: str) -> Path:
-    """The checkpoint behind a shipped network's name or a path.
-
-    Raises:
-        UsageError: neither.
-    """
-    from dehaze import train
-
-    weights = Path(train.__path__[0]) / "weights"
-    shipped = weights / f"{model}.safetensors"
-    if shipped.is_file():
-        return shipped
-    if Path(model).is_file():
-        return Path(model)
-    names = ", ".join(sorted(path.stem for path in weights.glob("*.safetensors")))
-    raise UsageError(
-        f"{model!r} is neither a checkpoint nor a network with shipped weights ({names}); "
-        f"give the path of a dehaze-train checkpoint"
     )

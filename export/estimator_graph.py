@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import onnx
@@ -21,9 +22,29 @@ OPSET = 20
 """Has DeformConv (19) and is what TensorRT 10.3's parser knows."""
 
 
-def deform_conv(x: Any, offset: Any, mask: Any, weight: Any, padding: int) -> Any:
+def deform_conv(
+    x: Any,
+    offset: Any,
+    mask: Any,
+    weight: Any,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> Any:
     """`dehaze::deform_conv2d` as the standard operator."""
-    return op.DeformConv(x, weight, offset, None, mask, pads=[padding] * 4)
+    _, group_channels, *kernel = weight.shape
+    return op.DeformConv(
+        x,
+        weight,
+        offset,
+        None,
+        mask,
+        strides=stride,
+        pads=(*padding, *padding),
+        dilations=dilation,
+        group=x.shape[1] // group_channels,
+        offset_group=mask.shape[1] // (kernel[0] * kernel[1]),
+    )
 
 
 class GridEstimator(nn.Module):

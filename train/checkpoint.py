@@ -6,6 +6,8 @@ Never a pickle: a checkpoint from a stranger must be safe to open. Files appear 
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dehaze.runtime.errors import ModelError
+from dehaze.runtime.errors import ModelError, UsageError
 from dehaze.runtime.output_file import finished_output
 
-__all__ = ["load_network", "load_state", "save_network", "save_state"]
+from .network import Network
+
+__all__ = ["load_network", "load_state", "save_network", "save_state", "shipped_or_path"]
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""What comes with the package."""
 
 
 def save_network(path: Path, name: str, network: nn.Module, provenance: dict[str, Any]) -> None:
@@ -25,7 +32,7 @@ def save_network(path: Path, name: str, network: nn.Module, provenance: dict[str
     _save(path, network.state_dict(), {"network": name, **provenance})
 
 
-def load_network(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
     """The network of a checkpoint in evaluation mode, and its provenance.
 
     Raises:
@@ -48,36 +55,80 @@ def load_network(path: Path) -> tuple[nn.Module, dict[str, Any]]:
 
 def save_state(
     path: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimizer: torch.optim.Optimizer,
+    parts: Mapping[str, nn.Module | None],
+    optimizers: Sequence[torch.optim.Optimizer],
     progress: dict[str, Any],
 ) -> None:
-    """Writes everything that resuming needs into one file, so that it is never half new."""
-    tensors = {f"network.{k}": v for k, v in network.state_dict().items()}
-    tensors |= {f"average.{k}": v for k, v in average.state_dict().items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
+    """Writes everything that resuming needs into one file, so that it is never half new.
+
+    Args:
+        parts: what is trained or averaged, by name; None for what this run does not have.
+    """
+    tensors: dict[str, Tensor] = {}
+    for part, module in parts.items():
+        if module is not None:
+            tensors |= {f"{part}.{k}": v for k, v in module.state_dict().items()}
+    for number, optimizer in enumerate(optimizers):
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer{number}.{index}.{k}": v for k, v in state.items()}
     _save(path, tensors, progress)
 
 
 def load_state(
-    path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
+    path: Path,
+    parts: Mapping[str, nn.Module | None],
+    optimizers: Sequence[torch.optim.Optimizer],
 ) -> dict[str, Any]:
-    """Restores what `save_state` wrote; returns its `progress`."""
+    """Restores what `save_state` wrote; returns its `progress`.
+
+    Raises:
+        ModelError: the file is damaged, or of another version or another set of losses.
+    """
     tensors, progress = _load(path)
-    groups: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
     for key, value in tensors.items():
         group, _, name = key.partition(".")
         groups[group][name] = value
-    network.load_state_dict(groups["network"])
-    average.load_state_dict(groups["average"])
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in groups["optimizer"].items():
-        index, _, name = key.partition(".")
-        state.setdefault(int(index), {})[name] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    try:
+        for part, module in parts.items():
+            if module is not None:
+                module.load_state_dict(groups[part])
+        for number, optimizer in enumerate(optimizers):
+            _load_optimizer(optimizer, groups[f"optimizer{number}"])
+    except (LookupError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: its state does not fit this run; give another --out") from error
     return progress
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    states: dict[int, dict[str, Tensor]] = defaultdict(dict)
+    for key, value in tensors.items():
+        index, _, name = key.partition(".")
+        states[int(index)][name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": states})
+    for parameter, state in optimizer.state.items():
+        for name, value in state.items():
+            # In the parameter's own layout: AdamW's fused step reads both in memory order.
+            if value.shape == parameter.shape:
+                state[name] = torch.empty_like(parameter).copy_(value)
+
+
+def shipped_or_path(name: str) -> Path:
+    """The checkpoint behind the name of shipped weights, or behind a path.
+
+    Raises:
+        UsageError: neither.
+    """
+    shipped = WEIGHTS / f"{name}.safetensors"
+    if shipped.is_file():
+        return shipped
+    if Path(name).is_file():
+        return Path(name)
+    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors")))
+    raise UsageError(
+        f"{name!r} is neither a checkpoint nor a network with shipped weights ({names}); "
+        f"give the path of a dehaze-train checkpoint"
+    )
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .deform import DeformConv2d
+from .network import Network, Prediction
 
 THUMBNAIL_STRIDE = 4
 """Pixels per thumbnail pixel, along each axis."""
@@ -141,20 +142,32 @@ class EdgeEstimator(nn.Module):
         nn.init.normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]  # the bias exists
 
-    def forward(self, thumbnail: Tensor) -> Estimate:
-        """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to an estimate at half that size."""
+    def encode(self, thumbnail: Tensor) -> list[Tensor]:
+        """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to 1/2, 1/4 and 1/8 of that size."""
         x = thumbnail - 0.5
         extremes = [conv(colour_extremes(x, 2 << i)) for i, conv in enumerate(self.extremes)]
         fine = self.fine_in(self.stem(x) + extremes[0], range(1))
         middle = self.middle(self.to_middle(fine) + extremes[1], range(1))
         coarse = self.to_coarse(middle) + extremes[2]
-        coarse = self.enhance(self.coarse(coarse, range(4)))
+        return [fine, middle, self.enhance(self.coarse(coarse, range(4)))]
+
+    def decode(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
+        """The three levels of `encode` to (N, 16, h / 2, w / 2)."""
         middle = self.mix_middle(middle, _doubled(self.coarse_to_middle(coarse)))
         middle = self.middle(middle, range(1, 3))
         fine = self.mix_fine(fine, _doubled(self.middle_to_fine(middle)))
-        head = self.head(self.fine_out(fine, range(1)))
+        decoded: Tensor = self.fine_out(fine, range(1))
+        return decoded
+
+    def estimate(self, decoded: Tensor) -> Estimate:
+        """The last step, from the result of `decode`."""
+        head = self.head(decoded)
         log_gain = F.softplus(head[:, :1]).clamp(max=MAXIMUM_LOG_GAIN)
         return Estimate(log_gain, 1 - 0.2 * head[:, 1:])
+
+    def forward(self, thumbnail: Tensor) -> Estimate:
+        """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to an estimate at half that size."""
+        return self.estimate(self.decode(*self.encode(thumbnail)))
 
 
 def _doubled(x: Tensor) -> Tensor:
@@ -180,12 +193,24 @@ def apply_grid(image: Tensor, grid: Tensor, stride: int) -> Tensor:
     return image * full[:, :1] + full[:, 1:]
 
 
-class Edge(nn.Module):
-    """The student as image to image."""
+class Edge(Network):
+    """The student. It is trained on thumbnails, since the estimator sees nothing else."""
 
     def __init__(self) -> None:
         super().__init__()
         self.estimator = EdgeEstimator()
+
+    def encode(self, thumbnail: Tensor) -> list[Tensor]:
+        """(N, 3, h, w) RGB in [0, 1], any size, to the estimator's three levels."""
+        return self.estimator.encode(padded(thumbnail, SIZE_MULTIPLE // THUMBNAIL_STRIDE))
+
+    def predict(self, thumbnail: Tensor) -> Prediction:
+        """(N, 3, h, w) RGB in [0, 1], any size: dehazed as the whole frame will be."""
+        features = self.estimator.decode(*self.encode(thumbnail))
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 has 3 digits
+            estimate = self.estimator.estimate(features.float())
+            clear = apply_grid(thumbnail, estimate.grid(), GRID_STRIDE // THUMBNAIL_STRIDE)
+        return Prediction(clear, features, (-estimate.log_gain).exp())
 
     def estimate(self, image: Tensor) -> Estimate:
         """(N, 3, H, W) RGB in [0, 1], any size from 64x64, to the estimate at 1/8, rounded up."""

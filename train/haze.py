@@ -1,7 +1,8 @@
 """Haze made on the fly by the scattering model, I = J t + A (1 - t) with t = exp(-beta d).
 
 The ranges are RESIDE's (arXiv 1712.04143, section 3): beta from [0.6, 1.8] on depth as a share of
-the scene's largest, A from [0.7, 1.0].
+the scene's largest, A from [0.7, 1.0]. What real haze has beyond that model (a tinted and uneven
+airlight, sensor noise, JPEG) comes on top, for a share of the samples.
 """
 
 from __future__ import annotations
@@ -10,34 +11,69 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from .scenes import Scenes
+from .jpeg import jpeg
+
+UNEVEN_CELLS = 4
+"""The airlight varies over the picture as smoothly as a grid of this many cells a side."""
 
 
 @dataclass(frozen=True)
 class HazeRecipe:
-    """How the haze of a training sample is drawn."""
+    """How the haze of a training sample is drawn; the defaults are RESIDE's and nothing more."""
 
     airlight: tuple[float, float] = (0.7, 1.0)
-    white_share: float = 0.5
+    white_share: float = 0.0
     """Share of samples with A = 1, the airlight of SOTS-indoor."""
+    clear_share: float = 0.0
+    """Share of samples without haze: the network must learn to do no harm."""
     tint: float = 0.04
     """Largest deviation of a colour of A from its mean, for real skies."""
-    tinted_share: float = 0.3
-    clear_share: float = 0.08
-    """Share of samples without haze: the network must learn to do no harm."""
+    tinted_share: float = 0.0
+    unevenness: float = 0.02
+    """Standard deviation of A over the picture."""
+    uneven_share: float = 0.0
+    sensor_noise: float = 0.01
+    """Largest standard deviation of the noise, at the training scale."""
+    noisy_share: float = 0.0
+    jpeg_quality: tuple[int, int] = (40, 95)
+    jpeg_share: float = 0.0
+
+
+class HazeDraw(NamedTuple):
+    """The chosen haze of each sample of a batch, on any device."""
+
+    beta: Tensor
+    """(N, 1, 1, 1) scattering coefficient per unit of depth."""
+    airlight: Tensor
+    """(N, 3, 1, 1) RGB."""
+    unevenness: Tensor
+    """(N, 1, 4, 4) deviation of A."""
+    noise: Tensor
+    """(N, 1, 1, 1) standard deviation of the sensor's noise."""
+    quality: Tensor
+    """(N,) of JPEG, 1 to 100; 0 for none."""
+
+    def part(self, samples: slice) -> HazeDraw:
+        """The haze of some of the samples."""
+        return HazeDraw(*(tensor[samples] for tensor in self))
+
+    def to(self, device: torch.device) -> HazeDraw:
+        """The same on another device."""
+        return HazeDraw(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
 class Pair(NamedTuple):
-    """A batch of synthesised samples."""
+    """A batch to train on."""
 
     hazy: Tensor
-    """(N, 3, h, w) float32 RGB in [0, 1]."""
+    """(N, 3, h, w) float32 RGB in [0, 1]: what goes in."""
     clear: Tensor
-    """(N, 3, h, w) float32 RGB in [0, 1]."""
+    """(N, 3, h, w) float32 RGB in [0, 1]: what should come out."""
     transmission: Tensor
-    """(N, 1, h, w) float32 in (0, 1]."""
+    """(N, 1, h, w) float32 in (0, 1]; NaN for pairs of files, of which it is not known."""
 
 
 def scatter(clear: Tensor, transmission: Tensor, airlight: Tensor | float) -> Tensor:
@@ -45,45 +81,52 @@ def scatter(clear: Tensor, transmission: Tensor, airlight: Tensor | float) -> Te
     return clear * transmission + airlight * (1 - transmission)
 
 
-def sample_pairs(
-    scenes: Scenes, indices: Tensor, crop: int, recipe: HazeRecipe, generator: torch.Generator
-) -> Pair:
-    """Crops, flips and hazes scenes; the same generator state gives the same batch.
+def draw_haze(scattering: Tensor, recipe: HazeRecipe, generator: torch.Generator) -> HazeDraw:
+    """Draws the haze of a batch; the same generator state gives the same.
 
     Args:
-        indices: (N,) which scenes.
-        crop: side of the square crop in thumbnail pixels; cut to the scene where it is larger.
+        scattering: (N, 2) range of the scattering coefficient of each sample.
     """
-    count = len(indices)
+    count = len(scattering)
 
     def uniform(low: float | Tensor, high: float | Tensor) -> Tensor:
         return low + (high - low) * torch.rand(count, 1, 1, 1, generator=generator)
 
-    clear, depth = _cropped(scenes, indices, crop, generator)
-    low, high = scenes.scattering[indices].view(count, 2, 1, 1, 1).unbind(1)
-    beta = uniform(low, high) * (uniform(0, 1) >= recipe.clear_share)
+    def chosen(share: float) -> Tensor:
+        return uniform(0, 1) < share
+
+    low, high = scattering.view(count, 2, 1, 1, 1).unbind(1)
+    beta = uniform(low, high) * ~chosen(recipe.clear_share)
     airlight = uniform(*recipe.airlight)
-    airlight = torch.where(uniform(0, 1) < recipe.white_share, torch.ones(()), airlight)
+    airlight = torch.where(chosen(recipe.white_share), torch.ones(()), airlight)
     tint = recipe.tint * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
-    airlight = (airlight + tint * (uniform(0, 1) < recipe.tinted_share)).clamp(max=1)
-    transmission = torch.exp(-beta * depth)
-    return Pair(scatter(clear, transmission, airlight), clear, transmission)
+    airlight = (airlight + tint * chosen(recipe.tinted_share)).clamp(max=1)
+    cells = torch.randn(count, 1, UNEVEN_CELLS, UNEVEN_CELLS, generator=generator)
+    unevenness = recipe.unevenness * cells * chosen(recipe.uneven_share)
+    noise = uniform(0, recipe.sensor_noise) * chosen(recipe.noisy_share)
+    quality = uniform(*recipe.jpeg_quality) * chosen(recipe.jpeg_share)
+    return HazeDraw(beta, airlight, unevenness, noise, quality.flatten())
 
 
-def _cropped(
-    scenes: Scenes, indices: Tensor, crop: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """(N, 3, crop, crop) clear and (N, 1, crop, crop) depth, half of them mirrored."""
-    height, width = scenes.clear.shape[-2:]
-    rows, columns = min(crop, height), min(crop, width)
-    clear, depth = [], []
-    for index in indices.tolist():
-        top, left, mirror = (
-            int(torch.randint(n, (), generator=generator))
-            for n in (height - rows + 1, width - columns + 1, 2)
-        )
-        window = (slice(None), slice(top, top + rows), slice(left, left + columns))
-        flip = [-1] if mirror else []
-        clear.append(scenes.clear[index][window].float().flip(flip))
-        depth.append(scenes.depth[index][window].flip(flip))
-    return torch.stack(clear), torch.stack(depth)
+def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Generator) -> Pair:
+    """Hazes a batch in one step on the device where it lies.
+
+    Args:
+        clear: (N, 3, h, w) float32 RGB in [0, 1].
+        depth: (N, 1, h, w) float32.
+        generator: of the same device, for the sensor's noise.
+    """
+    transmission = torch.exp(-haze.beta * depth)
+    airlight = haze.airlight
+    if haze.unevenness.any():
+        size = clear.shape[-2:]
+        airlight = airlight + F.interpolate(haze.unevenness, size, mode="bicubic")
+    hazy = scatter(clear, transmission, airlight)
+    if haze.noise.any():
+        noise = torch.randn(hazy.shape, generator=generator, device=hazy.device)
+        hazy = hazy + haze.noise * noise
+    hazy = hazy.clamp(0, 1)
+    compressed = haze.quality > 0
+    if compressed.any():
+        hazy[compressed] = jpeg(hazy[compressed], haze.quality[compressed])
+    return Pair(hazy, clear, transmission)

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import nn
 
 from dehaze.runtime.errors import UsageError
 
+from .aecr_net import AecrNet
 from .edge import Edge
-from .rfd_student import RfdStudent
+from .ffa_net import FfaNet
+from .network import Network
+from .sr_teacher import SrTeacher
 
-NETWORKS: dict[str, Callable[[], nn.Module]] = {"edge": Edge, "rfd-student": RfdStudent}
+NETWORKS: dict[str, Callable[[], Network]] = {
+    "edge": Edge,
+    "rfd-student": partial(FfaNet, width=16, blocks=6),
+    "ffa-net": partial(FfaNet, width=64, blocks=19),
+    "aecr-net": AecrNet,
+    "sr-teacher": SrTeacher,
+}
 
 
-def build_network(name: str) -> nn.Module:
+def build_network(name: str) -> Network:
     """A network with fresh weights: (N, 3, H, W) RGB in [0, 1] to the same.
+
+    Only `sr-teacher` gives twice the size.
 
     Raises:
         UsageError: no such network.

@@ -1,12 +1,13 @@
-"""Clear images with depth, kept in memory at the scale that the `edge` student sees.
+"""Clear images with depth, kept in memory at the training scale.
 
-The estimator looks at a thumbnail of 1/4 size and nothing else, so haze is synthesised on
+`edge` looks at a thumbnail of 1/4 size and nothing else, so for it haze is synthesised on
 thumbnails: 1/16 of the pixels, and whole images instead of small crops for the same time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,100 +20,119 @@ from torch import Tensor
 
 from dehaze.runtime.errors import InputError
 
-from .edge import THUMBNAIL_STRIDE
+from .sources import Item
 
-NYU_HELD_OUT = 50
-"""The last scenes of the training half: a sequence of rooms that training never sees."""
-FRIDA2_HELD_OUT = 10
 BORDER = 10
-"""Pixels cut off each side, as in RESIDE: NYU's frame has a white margin."""
+"""Pixels cut off each side of NYU and FRIDA2, as in RESIDE: NYU's frame has a white margin."""
+INDOOR_SCATTERING = (0.6, 1.8)
+"""RESIDE's range of beta, for depth as a share of the scene's largest (arXiv 1712.04143)."""
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Clear thumbnails with depth, all of one size."""
+    """Clear pictures with depth, all with one range of haze; a `Source`."""
 
-    clear: Tensor
-    """(S, 3, h, w) float16 RGB in [0, 1]."""
-    depth: Tensor
-    """(S, 1, h, w) float32: a share of the scene's largest depth, or metres; see `scattering`."""
-    scattering: Tensor
-    """(S, 2) float32: range of the scattering coefficient per unit of `depth`."""
+    clear: list[Tensor]
+    """Each (3, h, w) uint8 RGB."""
+    depth: list[Tensor]
+    """Each (1, h, w) float16: a share of the scene's largest depth, or metres."""
+    scattering: tuple[float, float]
+    """Range of the scattering coefficient per unit of `depth`."""
 
     def __len__(self) -> int:
         return len(self.clear)
 
-    def __add__(self, other: Scenes) -> Scenes:
-        return Scenes(
-            torch.cat((self.clear, other.clear)),
-            torch.cat((self.depth, other.depth)),
-            torch.cat((self.scattering, other.scattering)),
-        )
+    def __getitem__(self, index: int) -> Item:
+        return Item(self.clear[index], self.depth[index], None, self.scattering)
 
     def split(self, held_out: int) -> tuple[Scenes, Scenes]:
         """(all but the last `held_out` scenes, the last ones)."""
         cut = len(self) - held_out
-        return self._part(slice(None, cut)), self._part(slice(cut, None))
+        return (
+            Scenes(self.clear[:cut], self.depth[:cut], self.scattering),
+            Scenes(self.clear[cut:], self.depth[cut:], self.scattering),
+        )
 
-    def _part(self, part: slice) -> Scenes:
-        return Scenes(self.clear[part], self.depth[part], self.scattering[part])
+
+def share_of_largest(depth: NDArray[Any]) -> NDArray[Any]:
+    """Depth as RESIDE takes it, d / max(d)."""
+    return depth / max(depth.max(), 1)
 
 
-def load_nyu(folder: Path) -> Scenes:
-    """NYU Depth v2 as RESIDE uses it: d / max(d), beta from [0.6, 1.8] (arXiv 1712.04143).
+def metres(depth: NDArray[Any]) -> NDArray[Any]:
+    """FRIDA2's decimetres; the sky is 500 m away."""
+    return np.minimum(depth / 10, 500)
+
+
+def load_nyu(folder: Path, scale: int) -> Scenes:
+    """NYU Depth v2 as RESIDE uses it: `image/NNNN.jpg`, `depth/NNNN.jpg` (8 bits, linear).
 
     Args:
-        folder: holds `image/NNNN.jpg` and `depth/NNNN.jpg`, 8 bits, linear in metres.
+        scale: pixels of the files per training pixel, along each axis.
 
     Raises:
         InputError: no such scenes.
     """
-
-    def share_of_largest(depth: NDArray[Any]) -> NDArray[Any]:
-        return depth / depth.max()
-
     images = sorted(folder.glob("image/*.jpg"))
     pairs = [(path, folder / "depth" / path.name) for path in images]
-    return _load(pairs, share_of_largest, (0.6, 1.8), f"{folder}/image/*.jpg")
+    return load_scenes(pairs, scale, share_of_largest, INDOOR_SCATTERING, folder / "image", BORDER)
 
 
-def load_frida2(folder: Path) -> Scenes:
-    """FRIDA2's rendered roads: depth in metres, fog from light to its own 0.0375 per metre and up.
+def load_frida2(folder: Path, scale: int) -> Scenes:
+    """FRIDA2's rendered roads, fog from light to its own 0.0375 per metre and beyond.
 
     Args:
         folder: holds `clear/NN.webp` and `depth/NN.png`, 16 bits, decimetres.
+        scale: pixels of the files per training pixel, along each axis.
 
     Raises:
         InputError: no such scenes.
     """
-
-    def metres(depth: NDArray[Any]) -> NDArray[Any]:
-        return np.minimum(depth / 10, 500)
-
     images = sorted(folder.glob("clear/*.webp"))
     pairs = [(path, folder / "depth" / f"{path.stem}.png") for path in images]
-    return _load(pairs, metres, (0.008, 0.06), f"{folder}/clear/*.webp")
+    return load_scenes(pairs, scale, metres, (0.008, 0.06), folder / "clear", BORDER)
 
 
-def _load(
+def load_scenes(
     pairs: Iterable[tuple[Path, Path]],
+    scale: int,
     scale_depth: Callable[[NDArray[Any]], NDArray[Any]],
     scattering: tuple[float, float],
-    expected: str,
+    folder: Path,
+    border: int = 0,
 ) -> Scenes:
-    clear, depth = [], []
-    for clear_path, depth_path in pairs:
-        pixels = _decode(clear_path, cv2.IMREAD_COLOR_RGB).astype(np.float32) / 255
-        distance = scale_depth(_decode(depth_path, cv2.IMREAD_UNCHANGED).astype(np.float32))
-        clear.append(_thumbnail(pixels).transpose(2, 0, 1).astype(np.float16))
-        depth.append(_thumbnail(distance)[None])
-    if not clear:
-        raise InputError(f"expected scenes at {expected}, found none; see --data")
-    return Scenes(
-        torch.from_numpy(np.stack(clear)),
-        torch.from_numpy(np.stack(depth)),
-        torch.tensor(scattering).repeat(len(clear), 1),
-    )
+    """Decodes (clear, depth) files, several at a time.
+
+    Raises:
+        InputError: none given, or one that cannot be decoded.
+    """
+
+    def load(files: tuple[Path, Path]) -> tuple[Tensor, Tensor]:
+        pixels = _decode(files[0], cv2.IMREAD_COLOR_RGB)
+        distance = scale_depth(_decode(files[1], cv2.IMREAD_UNCHANGED).astype(np.float32))
+        if pixels.shape[:2] != distance.shape:
+            raise InputError(f"{files[1]}: expected one depth per pixel of {files[0].name}")
+        clear = scaled_down(_inside(pixels, border), scale).transpose(2, 0, 1)
+        depth = scaled_down(_inside(distance, border), scale)[None]
+        return torch.from_numpy(clear.copy()), torch.from_numpy(depth.astype(np.float16))
+
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        loaded = list(pool.map(load, pairs))
+    if not loaded:
+        raise InputError(f"expected clear scenes in {folder}, found none; see --data")
+    clear, depth = zip(*loaded, strict=True)
+    return Scenes(list(clear), list(depth), scattering)
+
+
+def scaled_down(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
+    """(H, W[, C]) to (H // scale, W // scale[, C]): means of squares of `scale` pixels."""
+    size = (pixels.shape[1] // scale, pixels.shape[0] // scale)
+    exact = pixels[: size[1] * scale, : size[0] * scale]
+    return exact if scale == 1 else cv2.resize(exact, size, interpolation=cv2.INTER_AREA)
+
+
+def _inside(pixels: NDArray[Any], border: int) -> NDArray[Any]:
+    return pixels[border : len(pixels) - border, border : pixels.shape[1] - border]
 
 
 def _decode(path: Path, flags: int) -> NDArray[Any]:
@@ -120,9 +140,3 @@ def _decode(path: Path, flags: int) -> NDArray[Any]:
     if pixels is None:
         raise InputError(f"{path}: expected a picture, cannot decode it")
     return pixels
-
-
-def _thumbnail(pixels: NDArray[Any]) -> NDArray[Any]:
-    inside = pixels[BORDER:-BORDER, BORDER:-BORDER]
-    size = (inside.shape[1] // THUMBNAIL_STRIDE, inside.shape[0] // THUMBNAIL_STRIDE)
-    return cv2.resize(inside, size, interpolation=cv2.INTER_AREA)

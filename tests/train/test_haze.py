@@ -1,70 +1,74 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from dehaze.runtime import InputError
-from dehaze.train.haze import HazeRecipe, sample_pairs, scatter
-from dehaze.train.scenes import Scenes, load_frida2, load_nyu
+from dehaze.train.haze import HazeRecipe, Pair, draw_haze, scatter, synthesise
+
+SIZE = (24, 32)
 
 
-def scenes(count: int = 4) -> Scenes:
+def draw(recipe: HazeRecipe, count: int = 200, clear: Tensor | None = None) -> Pair:
     generator = torch.Generator().manual_seed(0)
-    return Scenes(
-        torch.rand(count, 3, 40, 56, generator=generator).half(),
-        torch.rand(count, 1, 40, 56, generator=generator),
-        torch.tensor([[0.6, 1.8]]).repeat(count, 1),
-    )
+    if clear is None:
+        clear = torch.rand(count, 3, *SIZE, generator=generator)
+    depth = torch.rand(count, 1, *SIZE, generator=generator)
+    haze = draw_haze(torch.tensor([[0.6, 1.8]]).repeat(count, 1), recipe, generator)
+    return synthesise(clear, depth, haze, generator)
 
 
-def draw(seed: int, recipe: HazeRecipe, crop: int = 24) -> tuple[torch.Tensor, ...]:
-    indices = torch.arange(4).repeat(50)
-    return sample_pairs(scenes(), indices, crop, recipe, torch.Generator().manual_seed(seed))
+def airlight(pair: Pair) -> Tensor:
+    """(N, 3, h, w): what the scattering model must have had."""
+    return (pair.hazy - pair.clear * pair.transmission) / (1 - pair.transmission)
 
 
 def test_samples_follow_the_scattering_model_with_resides_ranges() -> None:
-    hazy, clear, transmission = draw(0, HazeRecipe(white_share=0, tint=0, clear_share=0))
-    airlight = ((hazy - clear * transmission) / (1 - transmission)).median(dim=-1)[0].median(-1)[0]
-    assert airlight.std(dim=1).max() < 1e-2  # the same for all three colours
-    assert airlight.min() > 0.69
-    assert airlight.max() < 1.01
-    assert airlight.max() - airlight.min() > 0.2
-    assert transmission.min() >= np.exp(-1.8)
-    assert transmission.max() <= 1
+    pair = draw(HazeRecipe())
+    deep = (pair.transmission < 0.7).expand_as(pair.hazy)
+    spread = [airlight(pair)[i][deep[i]] for i in range(200)]
+    assert max((values.max() - values.min()).item() for values in spread) < 1e-4
+    means = torch.stack([values.mean() for values in spread])
+    assert 0.7 <= means.min() < 0.72
+    assert 0.98 < means.max() <= 1 + 1e-5
+    assert pair.transmission.min() >= np.exp(-1.8)
+    assert pair.transmission.max() <= 1
 
 
 def test_a_share_stays_clear_so_that_the_network_learns_to_do_no_harm() -> None:
-    hazy, clear, _ = draw(0, HazeRecipe(clear_share=0.25))
-    untouched = (hazy == clear).flatten(1).all(dim=1).float().mean()
+    pair = draw(HazeRecipe(clear_share=0.25))
+    untouched = (pair.hazy == pair.clear).flatten(1).all(dim=1).float().mean()
     assert 0.15 < untouched < 0.35
 
 
-def test_a_seed_gives_its_batch_and_another_seed_another() -> None:
-    first, again, other = (draw(seed, HazeRecipe())[0] for seed in (1, 1, 2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+@pytest.mark.parametrize("share", ["tinted_share", "uneven_share", "noisy_share", "jpeg_share"])
+def test_what_real_haze_has_beyond_the_model_touches_its_share_and_no_other(share: str) -> None:
+    plain = draw(HazeRecipe())
+    pair = draw(replace(HazeRecipe(), **{share: 0.5}))
+    assert torch.equal(pair.clear, plain.clear)
+    assert torch.equal(pair.transmission, plain.transmission)
+    same = (pair.hazy - plain.hazy).abs().flatten(1).amax(dim=1) < 1e-6
+    assert 0.35 < same.float().mean() < 0.65
+    assert pair.hazy.min() >= 0
+    assert pair.hazy.max() <= 1
 
 
-def test_a_crop_larger_than_the_scene_is_the_scene() -> None:
-    assert draw(0, HazeRecipe(), crop=500)[0].shape[-2:] == (40, 56)
-
-
-def test_missing_scenes_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected scenes at"):
-        load_nyu(tmp_path)
-    with pytest.raises(InputError, match="expected scenes at"):
-        load_frida2(tmp_path)
-
-
-def test_damaged_scenes_are_told(tmp_path: Path) -> None:
-    (tmp_path / "image").mkdir()
-    (tmp_path / "image" / "0000.jpg").write_text("nothing")
-    with pytest.raises(InputError, match=r"0000\.jpg: expected a picture"):
-        load_nyu(tmp_path)
+def test_noise_and_unevenness_have_the_named_strength() -> None:
+    grey = torch.full((200, 3, *SIZE), 0.5)
+    plain = draw(HazeRecipe(), clear=grey)
+    noisy = draw(HazeRecipe(noisy_share=1.0, sensor_noise=0.02), clear=grey)
+    strength = (noisy.hazy - plain.hazy).flatten(1).std(dim=1)
+    assert 0.0 < strength.min() < 0.003
+    assert 0.016 < strength.max() < 0.021
+    uneven = draw(HazeRecipe(uneven_share=1.0, unevenness=0.02), clear=grey)
+    deviation = airlight(uneven) - airlight(plain)
+    assert 0.01 < deviation[(uneven.transmission < 0.7).expand_as(deviation)].std() < 0.03
+    assert deviation.diff(dim=-1).abs().mean() < 0.01  # smooth
 
 
 @pytest.mark.parametrize("level", [1, 6])

@@ -1,101 +1,168 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
+import cv2
 import pytest
 import torch
+from training import EDGE, HAZE, same, small_data, train_small, weights
 
+import dehaze.train.loop as loop
 from dehaze.runtime import ModelError, UsageError
 from dehaze.train.checkpoint import load_network
-from dehaze.train.loop import TrainingOptions, train_edge
-from dehaze.train.scenes import Scenes
-from dehaze.train.validation import Validation, psnr
+from dehaze.train.haze import Pair
+from dehaze.train.loop import Run, train
+from dehaze.train.networks import build_network
+from dehaze.train.objective import Helpers, Objective
+from dehaze.train.processes import joined_processes
+from dehaze.train.recipe import Losses
 
 
-def smooth_scenes(count: int, scattering: tuple[float, float], seed: int) -> Scenes:
-    """Colour patches over sloping depth: enough to learn a little from."""
-    generator = torch.Generator().manual_seed(seed)
-    patches = torch.rand(count, 3, 5, 7, generator=generator)
-    clear = torch.nn.functional.interpolate(patches, size=(40, 56), mode="nearest")
-    slope = torch.linspace(1, 0.1, 40).view(1, 1, 40, 1).expand(count, 1, 40, 56)
-    return Scenes(clear.half(), slope.clone(), torch.tensor([scattering]).repeat(count, 1))
+def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Has a signal arrive while the batch of a step is drawn, once; returns the steps drawn."""
+    drawn: list[int] = []
+    draw = loop._Stream.pair
+
+    def pair(stream: loop._Stream, now: int, share: float) -> Pair:
+        drawn.append(now)
+        if now == step and drawn.count(step) == 1:
+            os.kill(os.getpid(), number)
+        return draw(stream, now, share)
+
+    monkeypatch.setattr(loop._Stream, "pair", pair)
+    return drawn
 
 
-TRAINED = (smooth_scenes(6, (0.6, 1.8), 0), smooth_scenes(3, (0.5, 2.0), 1))
-HELD_OUT = Validation(smooth_scenes(2, (0.6, 1.8), 2), smooth_scenes(2, (0.5, 2.0), 3))
+@pytest.mark.parametrize(
+    ("number", "optimizer"), [(signal.SIGINT, "adamw"), (signal.SIGTERM, "muon")]
+)
+def test_a_stopped_run_goes_on_to_the_weights_of_one_never_stopped(
+    number: int,
+    optimizer: Literal["adamw", "muon"],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = replace(EDGE, optimizer=optimizer)
+    train_small(tmp_path / "whole", recipe)
+    drawn = signal_at(6, number, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train_small(tmp_path / "parts", recipe)
+    assert drawn[-1] == 6  # the step was finished, and no other begun
+    train_small(tmp_path / "parts", recipe)
+    assert drawn == list(range(12))  # nothing was done twice
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
 
-def options(steps: int, validate_every: int = 4) -> TrainingOptions:
-    return TrainingOptions(
-        steps=steps,
-        batch=4,
-        crops=((0.0, 24), (0.5, 32)),
-        road_share=0.25,
-        warmup_steps=4,
-        validate_every=validate_every,
-    )
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_network(folder / "edge.safetensors")[0].state_dict()
-
-
-def test_a_stopped_and_resumed_run_gives_the_weights_of_one_never_stopped(
+def test_a_killed_run_goes_on_from_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train_edge(TRAINED, HELD_OUT, tmp_path / "whole", options(12))
-    # Stopped in the middle of step 11: what is on disk is step 8.
-    import dehaze.train.loop as loop
+    train_small(tmp_path / "whole")
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        write, written = loop._log, []
 
-    taken = []
-    draw_batch = loop._batch
+        def killed_at_step_8(path: Path, row: dict[str, Any]) -> None:
+            written.append(row["step"])
+            if row["step"] == 8:
+                raise SystemExit
+            write(path, row)
 
-    def stop_at_step_11(*arguments: object) -> object:
-        taken.append(arguments[1])
-        if arguments[1] == 10 and len(taken) == 11:
-            raise KeyboardInterrupt
-        return draw_batch(*arguments)
+        patch.setattr(loop, "_log", killed_at_step_8)  # after the weights, before the state
+        train_small(tmp_path / "parts")
+    drawn = signal_at(-1, 0, monkeypatch)
+    train_small(tmp_path / "parts")
+    assert drawn == list(range(4, 12))
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
-    monkeypatch.setattr(loop, "_batch", stop_at_step_11)
-    with pytest.raises(KeyboardInterrupt):
-        train_edge(TRAINED, HELD_OUT, tmp_path / "parts", options(12))
-    train_edge(TRAINED, HELD_OUT, tmp_path / "parts", options(12))
-    assert taken == [*range(11), *range(8, 12)]
-    whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+def test_workers_draw_the_same_batches(tmp_path: Path) -> None:
+    recipe = replace(EDGE, steps=3, crops=((0.0, 24),))
+    train_small(tmp_path / "alone", recipe)
+    train_small(tmp_path / "helped", recipe, workers=2)
+    assert same(weights(tmp_path / "alone"), weights(tmp_path / "helped"))
 
 
 def test_training_helps_and_says_how_much(tmp_path: Path) -> None:
-    before = train_edge(TRAINED, HELD_OUT, tmp_path / "short", options(1))
-    after = train_edge(TRAINED, HELD_OUT, tmp_path / "long", options(60, validate_every=30))
+    before = train_small(tmp_path / "short", replace(EDGE, steps=1))
+    after = train_small(tmp_path / "long", replace(EDGE, steps=60, validate_every=30))
     assert after["indoor_db"] > before["indoor_db"] + 1
     with (tmp_path / "long" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [30, 60]
     assert float(rows[-1]["indoor_db"]) == after["indoor_db"]
+    assert float(rows[-1]["loss"]) == pytest.approx(
+        float(rows[-1]["image"]) + float(rows[-1]["transmission"])
+    )
     provenance = load_network(tmp_path / "long" / "edge.safetensors")[1]
     assert provenance["step"] == 60
-    assert provenance["options"]["batch"] == 4
+    assert provenance["recipe"]["batch"] == 4
+    assert provenance["indoor_ssim"] == after["indoor_ssim"]
+
+
+def test_it_draws_what_goes_in_what_comes_out_and_what_should(tmp_path: Path) -> None:
+    train_small(tmp_path, replace(EDGE, steps=1))
+    sheet = cv2.imread(str(tmp_path / "samples.jpg"))
+    rows = 3 + 2  # at most three hazy rooms, and both clear ones
+    assert sheet.shape == (rows * 40, 3 * 56, 3)
 
 
 def test_a_finished_run_stays_as_it_is(tmp_path: Path) -> None:
-    train_edge(TRAINED, HELD_OUT, tmp_path, options(3))
+    recipe = replace(EDGE, steps=3)
+    train_small(tmp_path, recipe)
     written = (tmp_path / "edge.safetensors").stat().st_mtime_ns
-    assert train_edge(TRAINED, HELD_OUT, tmp_path, options(3)) == {}
+    assert train_small(tmp_path, recipe) == {}
     assert (tmp_path / "edge.safetensors").stat().st_mtime_ns == written
 
 
-def test_a_time_budget_ends_the_run(tmp_path: Path) -> None:
-    timed = TrainingOptions(minutes=0.02, batch=4, crops=((0.0, 24),), validate_every=1000)
-    scores = train_edge(TRAINED, HELD_OUT, tmp_path, timed)
-    assert set(scores) == {"indoor_db", "road_db", "clear_db"}
+def test_a_time_budget_ends_the_run_with_its_schedule(tmp_path: Path) -> None:
+    scores = train_small(tmp_path, replace(EDGE, validate_every=100_000), minutes=0.02)
+    assert {"indoor_db", "indoor_ssim", "clear_db"} <= set(scores)
     assert load_network(tmp_path / "edge.safetensors")[1]["seconds"] >= 1.2
+    with (tmp_path / "log.csv").open() as file:
+        rate = float(next(csv.DictReader(file))["rate"])
+    assert rate < 0.2  # of the largest
+
+
+def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path) -> None:
+    train_small(tmp_path, replace(EDGE, steps=1))
+    with pytest.raises(UsageError, match="made with batch = 4, this run has 2; give another --out"):
+        train_small(tmp_path, replace(EDGE, batch=2))
 
 
 def test_steps_and_minutes_exclude_each_other(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="either"):
-        train_edge(TRAINED, HELD_OUT, tmp_path, TrainingOptions())
+    objective = Objective(build_network("edge"), Losses(), Helpers())
+    with pytest.raises(UsageError, match="either"), joined_processes() as processes:
+        train(objective, EDGE, *small_data(), Run(tmp_path), processes)
+
+
+def test_bfloat16_trains_too(tmp_path: Path) -> None:
+    exact = train_small(tmp_path / "exact", replace(EDGE, haze=HAZE))
+    rounded = train_small(tmp_path / "rounded", replace(EDGE, precision="bfloat16"))
+    assert rounded["indoor_db"] == pytest.approx(exact["indoor_db"], abs=1)
+    assert not same(weights(tmp_path / "exact"), weights(tmp_path / "rounded"))
+    assert {tensor.dtype for tensor in weights(tmp_path / "rounded").values()} <= {
+        torch.float32,
+        torch.int64,
+    }
+
+
+@pytest.mark.parametrize("network", ["rfd-student", "aecr-net"])
+def test_every_network_trains_by_the_same_loop(network: str, tmp_path: Path) -> None:
+    recipe = replace(
+        EDGE,
+        network=network,
+        steps=1,
+        batch=2,
+        crops=((0.0, 16),),
+        rotate=True,
+        validation_pictures=1,
+    )
+    scores = train_small(tmp_path, recipe)
+    assert scores["indoor_db"] > 0
 
 
 def test_a_stranger_s_file_is_told(tmp_path: Path) -> None:
@@ -105,8 +172,3 @@ def test_a_stranger_s_file_is_told(tmp_path: Path) -> None:
         load_network(path)
     with pytest.raises(ModelError, match="no such checkpoint"):
         load_network(tmp_path / "none.safetensors")
-
-
-def test_psnr_of_a_known_error() -> None:
-    reference = torch.full((1, 3, 4, 4), 0.5)
-    assert psnr(reference + 0.1, reference).item() == pytest.approx(20, abs=1e-3)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from training import HAZE, smooth_scenes
+
+from dehaze.train.batches import Batches, BatchOptions, pair_from_crops, super_resolution_pair
+from dehaze.train.haze import HazeRecipe, Pair
+from dehaze.train.scenes import Scenes
+from dehaze.train.sources import Item, Share
+
+CPU = torch.device("cpu")
+OPTIONS = BatchOptions(size=8, crop=24, rotate=False, haze=HAZE, seed=3)
+
+
+class Files:
+    """Pairs as a folder of them gives: all clear ones black, all hazy ones white."""
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Item:
+        black = torch.zeros(3, 30, 50, dtype=torch.uint8)
+        return Item(black, None, black + 255)
+
+    def split(self, held_out: int) -> tuple[Files, Files]:
+        raise NotImplementedError
+
+
+def rooms() -> Scenes:
+    return smooth_scenes(6, (0.6, 1.8), 0)
+
+
+def draw(step: int, options: BatchOptions = OPTIONS, *more: Share) -> Pair:
+    crops = Batches([Share(rooms(), 1.0), *more], options)[step]
+    return pair_from_crops(crops, CPU, options)
+
+
+def test_a_batch_depends_on_the_seed_and_the_step_alone() -> None:
+    for mine, again in zip(draw(5), draw(5), strict=True):
+        assert torch.equal(mine, again)
+    assert not torch.equal(draw(5).hazy, draw(6).hazy)
+    assert not torch.equal(draw(5).hazy, draw(5, replace(OPTIONS, seed=4)).hazy)
+
+
+def test_processes_share_a_batch_without_overlap() -> None:
+    """Each has every other sample; only the sensor's noise is its own."""
+    options = replace(OPTIONS, haze=replace(HAZE, noisy_share=0.0))
+    whole = draw(1, options)
+    parts = [draw(1, replace(options, rank=rank, processes=2)) for rank in (0, 1)]
+    for all_of_it, first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(all_of_it[0::2], first)
+        assert torch.equal(all_of_it[1::2], second)
+
+
+def test_given_pairs_and_made_haze_mix_by_their_shares() -> None:
+    pair = draw(0, replace(OPTIONS, haze=HazeRecipe()), Share(Files(), 1 / 3))
+    given = pair.transmission.isnan().flatten(1).all(dim=1)
+    assert given.tolist() == [False] * 6 + [True] * 2
+    assert pair.hazy[given].min() == 1
+    assert pair.clear[given].max() == 0
+    made = pair.transmission[~given]
+    assert made.isfinite().all()
+    assert made.min() > 0
+
+
+def test_crops_are_cut_to_the_smallest_scene_and_to_whole_cells() -> None:
+    assert draw(0, replace(OPTIONS, crop=500)).hazy.shape[-2:] == (40, 56)
+    mixed = draw(0, replace(OPTIONS, crop=500), Share(Files(), 1.0))
+    assert mixed.hazy.shape[-2:] == (24, 48)
+
+
+def test_crops_are_mirrored_and_turned_with_their_depth() -> None:
+    """Clear pictures that hold their own depth: whatever is done to one is done to the other."""
+    slope = torch.rand(1, 40, 40)
+    scenes = Scenes([(255 * slope).byte().expand(3, -1, -1)] * 4, [slope.half()] * 4, (0.6, 1.8))
+    options = replace(OPTIONS, rotate=True, size=64)
+    crops = Batches([Share(scenes, 1.0)], options)[0]
+    assert (crops.clear[:, :1] / 255 - crops.depth).abs().max() < 0.01
+    corners = {tuple(crop[0, ::23, ::23].flatten().tolist()) for crop in crops.clear}
+    assert len(corners) > 32
+
+
+def test_super_resolution_learns_to_double() -> None:
+    pair = super_resolution_pair(draw(0))
+    assert pair.hazy.shape[-2:] == (12, 12)
+    assert pair.clear.shape[-2:] == (24, 24)
+    assert pair.hazy[0, 0, 0, 0].item() == pytest.approx(pair.clear[0, 0, :2, :2].mean().item())

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from training import smooth_scenes
+
+from dehaze.train.network import Network, Prediction
+from dehaze.train.validation import (
+    SOTS_BETAS,
+    Example,
+    Validation,
+    indoor_examples,
+    road_examples,
+    spread,
+)
+
+CPU = torch.device("cpu")
+
+
+class Brighter(Network):
+    """Adds a tenth."""
+
+    def predict(self, image: Tensor) -> Prediction:
+        return Prediction(image + 0.1, image, None)
+
+
+def test_scores_of_a_known_error() -> None:
+    grey = torch.full((3, 40, 40), 0.5).half()
+    scores = Validation({"grey": [Example(grey, grey)] * 2, "none": []}).score(Brighter(), CPU)
+    assert scores["grey_db"] == pytest.approx(20, abs=1e-3)
+    # Flat pictures: SSIM is its luminance term, (2 a b + c) / (a^2 + b^2 + c) with c = 0.0001.
+    expected = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
+    assert scores["grey_ssim"] == pytest.approx(expected, abs=1e-4)
+    assert set(scores) == {"grey_db", "grey_ssim"}
+
+
+def test_all_ten_levels_of_sots_come_evenly() -> None:
+    scenes = smooth_scenes(10, (0.6, 1.8), 0)
+    examples = indoor_examples(scenes, 100)
+    assert len(examples) == 20
+    betas = []
+    for index, example in enumerate(examples):
+        depth = scenes.depth[index % 10].float()
+        veil = (1 - example.hazy.float()) / (1 - example.clear.float())
+        betas.append((-veil.log() / depth).nanmedian().item())
+    assert sorted(round(beta, 1) for beta in betas) == sorted(2 * SOTS_BETAS)
+
+
+def test_a_limit_takes_some_from_everywhere() -> None:
+    assert list(spread(range(100), 4)) == [0, 25, 50, 75]
+    assert list(spread(range(3), 4)) == [0, 1, 2]
+    assert len(road_examples(smooth_scenes(9, (0.01, 0.05), 0), 5)) == 5

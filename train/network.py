@@ -1,0 +1,32 @@
+"""What every network of this stage can do."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from .losses import FeatureSpace
+
+
+class Prediction(NamedTuple):
+    """What a network gives while it is trained: more than its image."""
+
+    image: Tensor
+    """(N, 3, h, w) RGB, not clamped."""
+    features: Tensor
+    """(N, C, h / s, w / s): the last features, which a teacher's are compared with."""
+    transmission: Tensor | None
+    """(N, 1, h / k, w / k) where the network estimates it."""
+
+
+class Network(FeatureSpace):
+    """A network that can be trained, and teach."""
+
+    def predict(self, image: Tensor) -> Prediction:
+        """(N, 3, h, w) RGB in [0, 1], at the scale that the network is trained at."""
+        raise NotImplementedError
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) RGB in [0, 1] to the same, clear; not clamped, so that gradients pass."""
+        return self.predict(image).image

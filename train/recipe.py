@@ -1,0 +1,155 @@
+"""How a network is trained: everything but the data and the machine, as one TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from dehaze.runtime.errors import UsageError
+
+from .haze import HazeRecipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # type: ignore[import-not-found]  # of Python 3.10 only
+
+FOLDER = Path(__file__).parent / "recipes"
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Which losses, with which weights; those of weight 0 are not computed."""
+
+    image: Literal["l1", "mse", "log-mse"] = "l1"
+    transmission: float = 0.0
+    """L1 on the transmission, of networks that estimate it."""
+    affinity: float = 0.0
+    """RFD's Feature Affinity Module; needs a guide."""
+    contrast: float = 0.0
+    """AECR-Net's contrastive regularisation; needs VGG19 or a dehazing teacher."""
+    teacher_image: float = 0.0
+    """L1 to the dehazing teacher's result."""
+    teacher_features: float = 0.0
+    """L1 to the dehazing teacher's last features, through a trained 1x1 convolution."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe; its defaults are in the dataclass, so a file only says what it changes."""
+
+    network: str
+    steps: int
+    """How long, unless the command line says otherwise."""
+    scale: int = 1
+    """Pixels of the files per training pixel, along each axis; `edge` sees thumbnails of 1/4."""
+    super_resolution: bool = False
+    """Whether to learn doubling clear pictures, as the guide of RFD does, in place of dehazing."""
+    batch: int = 16
+    """Samples over all processes."""
+    crops: tuple[tuple[float, int], ...] = ((0.0, 240),)
+    """(from this share of the run on, side in training pixels)."""
+    rotate: bool = False
+    road_share: float = 0.125
+    """Share of road scenes where the data have both rooms and roads."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: for kernels; AdamW for all else."""
+    learning_rate: float = 1e-4
+    """AdamW's."""
+    muon_learning_rate: float = 0.02
+    adam_betas: tuple[float, float] = (0.9, 0.999)
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    gradient_norm: float = 1.0
+    average_decay: float = 0.999
+    """Of the moving average of the weights; 0 keeps the last weights."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """auto: bfloat16 on a GPU, float32 on a CPU, where it was not faster."""
+    validate_every: int = 1000
+    """Steps between scores, log lines and checkpoints."""
+    validation_pictures: int = 100
+    """Of each kind, at most."""
+    losses: Losses = field(default_factory=Losses)
+    haze: HazeRecipe = field(default_factory=HazeRecipe)
+
+    def crop(self, share: float) -> int:
+        """The crop at this share of the run."""
+        return max((start, side) for start, side in self.crops if start <= share)[1]
+
+
+def load_recipe(name: str, changes: list[str]) -> Recipe:
+    """A recipe by the name of a shipped one or by its path, with `KEY=VALUE` changes.
+
+    Raises:
+        UsageError: no such recipe, key or value.
+    """
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    if not path.is_file():
+        shipped = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+        raise UsageError(f"no recipe {name!r}; there are {shipped}, or give a path of a .toml file")
+    table = _parsed(path.read_text(), str(path))
+    for change in changes:
+        _merge(table, _parsed(_quoted(change), f"--set {change}"))
+    return _dataclass_from(Recipe, table, str(path))
+
+
+def _quoted(change: str) -> str:
+    """`a.b=word` as TOML, where a word would need quotes."""
+    key, _, value = change.partition("=")
+    try:
+        tomllib.loads(f"x = {value}")
+    except tomllib.TOMLDecodeError:
+        return f'{key} = "{value}"' if value else change
+    return change
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{where}: expected KEY = VALUE as in TOML; {error}") from error
+
+
+def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(table.get(key), dict):
+            _merge(table[key], value)
+        else:
+            table[key] = value
+
+
+Options = TypeVar("Options")
+
+
+def _dataclass_from(kind: type[Options], table: dict[str, Any], where: str) -> Options:
+    hints = get_type_hints(kind)
+    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]  # a dataclass
+    unknown = set(table) - known
+    if unknown:
+        raise UsageError(f"{where}: no key {min(unknown)!r}; there are {', '.join(sorted(known))}")
+    values = {k: _value(hints[k], v, f"{where}: {k}") for k, v in table.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise UsageError(f"{where}: {str(error).partition(') ')[2]}") from error
+
+
+def _value(kind: Any, value: Any, where: str) -> Any:
+    """`value` as the field's type: TOML has lists for tuples, and whole numbers for floats."""
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        assert isinstance(kind, type)
+        return _dataclass_from(kind, value, where)
+    if isinstance(value, list):
+        inner = get_args(kind)
+        inner = inner[:1] * len(value) if inner[-1:] == (Ellipsis,) else inner
+        if len(inner) == len(value):
+            return tuple(_value(k, v, where) for k, v in zip(inner, value, strict=True))
+    elif kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    elif value in get_args(kind) or (isinstance(kind, type) and type(value) is kind):
+        return value
+    expected = " or ".join(map(str, get_args(kind))) or getattr(kind, "__name__", str(kind))
+    raise UsageError(f"{where}: expected {expected}, got {value!r}")

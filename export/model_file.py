@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dehaze.runtime.contract import ModelContract
-from dehaze.runtime.errors import GateError
+from dehaze.runtime.errors import GateError, UsageError
 from dehaze.runtime.models import TWIN_SUFFIX
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.runtime.output_file import finished_output
@@ -22,6 +22,7 @@ from dehaze.train.checkpoint import load_network
 from dehaze.train.deform import DeformConv2d
 from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
 from dehaze.train.networks import build_network, parameter_count
+from dehaze.train.sr_teacher import SrTeacher
 
 from .estimator_graph import GridEstimator, onnx_from_network, simplified
 from .image_graph import model_from_estimator, model_from_image_network
@@ -102,6 +103,8 @@ def _image_model(network: nn.Module, name: str) -> onnx.ModelProto:
             GridEstimator(network.estimator), "thumbnail", "estimate", multiple
         )
         return model_from_estimator(simplified(graph, multiple))
+    if isinstance(network, SrTeacher):
+        raise UsageError(f"{name} doubles clear pictures for training; it is not exported")
     graph = onnx_from_network(network, "input", "output", THUMBNAIL_STRIDE)
     return model_from_image_network(simplified(graph, THUMBNAIL_STRIDE), name)
 
@@ -150,11 +153,13 @@ def _run_torch(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.int6
 
 def _card(provenance: dict[str, Any]) -> str:
     """One line from what dehaze-train wrote into the checkpoint."""
-    if not provenance.keys() >= {"step", "seconds", "threads", "indoor_db", "road_db", "clear_db"}:
+    if not provenance.keys() >= {"step", "seconds", "threads", "device"}:
         return "trained elsewhere: the checkpoint does not say how"
+    scores = [f"{k[:-3]} {v:.2f} dB" for k, v in provenance.items() if k.endswith("_db")]
+    origin = provenance.get("origin")
     return (
         f"{provenance['step']} steps in {provenance['seconds'] / 60:.0f} minutes on "
-        f"{provenance['threads']} CPU threads; held-out thumbnails: "
-        f"indoor {provenance['indoor_db']:.2f} dB, road {provenance['road_db']:.2f} dB, "
-        f"clear {provenance['clear_db']:.2f} dB; data for research use only"
+        f"{provenance['threads']} threads of a {provenance['device']}"
+        + (f", from {origin}" if origin else "")
+        + f"; held-out scenes at the training scale: {', '.join(scores)}; data for research"
     )

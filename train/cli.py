@@ -11,6 +11,7 @@ from dehaze.runtime.command import positive_int, run_command
 from dehaze.runtime.errors import UsageError
 
 if TYPE_CHECKING:
+    from .network import Network
     from .objective import Helpers
     from .recipe import Recipe
 
@@ -80,7 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     import torch  # here, so that --help is instant
 
-    from .checkpoint import load_network, shipped_or_path
     from .datasets import open_data
     from .loop import Run, train
     from .networks import build_network
@@ -95,14 +95,7 @@ def _run(options: argparse.Namespace) -> None:
     out = options.out or Path("runs") / Path(options.recipe).stem
     torch.manual_seed(options.seed)
     network = build_network(recipe.network)
-    if options.init:
-        origin, metadata = load_network(shipped_or_path(options.init))
-        if metadata["network"] != recipe.network:
-            raise UsageError(
-                f"--init {options.init}: expected weights of {recipe.network}, "
-                f"got {metadata['network']}"
-            )
-        network.load_state_dict(origin.state_dict())
+    origin = _start(network, recipe.network, options.init) if options.init else None
     objective = Objective(network, recipe.losses, _helpers(options, recipe))
     with joined_processes() as processes:
         data = open_data(options.data or ["../shared/data"], recipe)
@@ -113,13 +106,28 @@ def _run(options: argparse.Namespace) -> None:
             options.seed,
             options.workers,
             options.compile,
-            options.init,
+            origin,
         )
         scores = train(objective, recipe, data.shares, data.validation(), run, processes)
         if processes.first:
             summary = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
             path = out / f"{recipe.network}.safetensors"
             print(f"{path}: {summary or 'already trained'}")
+
+
+def _start(network: Network, name: str, weights: str) -> str:
+    """Loads the first weights; returns which they were."""
+    import hashlib
+
+    from .checkpoint import load_network, shipped_or_path
+
+    path = shipped_or_path(weights)
+    other, metadata = load_network(path)
+    if metadata["network"] != name:
+        raise UsageError(f"--init {weights}: expected weights of {name}, got {metadata['network']}")
+    network.load_state_dict(other.state_dict())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return f"{path.name}, {metadata.get('step')} steps, sha256 {sha256}"
 
 
 def _helpers(options: argparse.Namespace, recipe: Recipe) -> Helpers:

@@ -19,6 +19,10 @@ from .jpeg import jpeg
 UNEVEN_CELLS = 4
 """The airlight varies over the picture as smoothly as a grid of this many cells a side."""
 
+SKY_DEPTH = 400
+"""Farther away is sky, in metres. Through haze it shows the airlight and nothing else, so that is
+what should come out: how the clear sky would look cannot be known, and guesses blacken it."""
+
 
 @dataclass(frozen=True)
 class HazeRecipe:
@@ -118,6 +122,8 @@ def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Ge
     """
     transmission = torch.exp(-haze.beta * depth)
     airlight = haze.airlight
+    hazed = haze.beta > 0
+    clear = torch.where((depth > SKY_DEPTH) & hazed, airlight, clear)
     if haze.unevenness.any():
         size = clear.shape[-2:]
         airlight = airlight + F.interpolate(haze.unevenness, size, mode="bicubic")

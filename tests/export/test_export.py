@@ -19,6 +19,7 @@ PROVENANCE = {
     "step": 5,
     "seconds": 60.0,
     "threads": 2,
+    "device": "cpu",
     "indoor_db": 1.0,
     "road_db": 2.0,
     "clear_db": 3.0,
@@ -57,7 +58,7 @@ def test_the_contract_is_in_the_file(exported: Path) -> None:
         contract = dehazer.contract
     assert (contract.name, contract.precision, contract.target) == ("edge", "fp32", "onnxruntime")
     assert contract.parameters == 126_879
-    assert contract.card.startswith("5 steps in 1 minutes on 2 CPU threads")
+    assert contract.card.startswith("5 steps in 1 minutes on 2 threads of a cpu;")
 
 
 def test_image_in_and_out_are_uint8_of_any_size(exported: Path) -> None:
@@ -104,6 +105,13 @@ def test_an_export_unlike_its_network_is_refused(exported: Path) -> None:
 def test_an_unknown_model_gives_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["edgy"]) == 2
     assert "neither a checkpoint nor a network with shipped weights" in capsys.readouterr().err
+
+
+def test_the_guide_of_the_training_is_not_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sr-teacher", "--random-weights", "--out", str(tmp_path)]) == 2
+    assert "it is not exported" in capsys.readouterr().err
 
 
 def test_an_unwritable_folder_gives_one_line(

@@ -71,6 +71,17 @@ def test_noise_and_unevenness_have_the_named_strength() -> None:
     assert deviation.diff(dim=-1).abs().mean() < 0.01  # smooth
 
 
+def test_a_hazy_sky_keeps_its_colour() -> None:
+    clear = torch.full((1, 3, 8, 8), 0.2)
+    depth = torch.full((1, 1, 8, 8), 30.0)
+    depth[..., :4, :] = 500  # metres
+    haze = draw_haze(torch.tensor([[0.04, 0.05]]), HazeRecipe(), torch.Generator().manual_seed(0))
+    pair = synthesise(clear, depth, haze, torch.Generator())
+    sky, ground = (..., slice(0, 4), slice(None)), (..., slice(4, 8), slice(None))
+    assert torch.allclose(pair.clear[sky], pair.hazy[sky], atol=1e-5)
+    assert torch.equal(pair.clear[ground], clear[ground])
+
+
 @pytest.mark.parametrize("level", [1, 6])
 def test_the_recipe_makes_the_official_hazy_pictures(shared_data: Path, level: int) -> None:
     """SOTS-indoor 1400 is NYU's scene 1399, mirrored, with beta = 0.5 + 0.1 * level and A = 1."""

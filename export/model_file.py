@@ -151,15 +151,20 @@ def _run_torch(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.int6
     return clear.permute(0, 2, 3, 1).long().numpy()
 
 
+def _machine(provenance: dict[str, Any]) -> str:
+    device = provenance["device"]
+    return f"{provenance['threads']} CPU threads" if device == "cpu" else f"a {device}"
+
+
 def _card(provenance: dict[str, Any]) -> str:
     """One line from what dehaze-train wrote into the checkpoint."""
     if not provenance.keys() >= {"step", "seconds", "threads", "device"}:
         return "trained elsewhere: the checkpoint does not say how"
     scores = [f"{k[:-3]} {v:.2f} dB" for k, v in provenance.items() if k.endswith("_db")]
-    origin = provenance.get("origin")
+    origin = provenance.get("origins", {}).get("init")
     return (
         f"{provenance['step']} steps in {provenance['seconds'] / 60:.0f} minutes on "
-        f"{provenance['threads']} threads of a {provenance['device']}"
+        f"{_machine(provenance)}"
         + (f", from {origin}" if origin else "")
         + f"; held-out scenes at the training scale: {', '.join(scores)}; data for research"
     )

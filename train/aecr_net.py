@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from .attention_block import Block
 from .deform import DeformConv2d
-from .edge import padded
-from .network import Network, Prediction
+from .network import Network, Prediction, padded
 
 SIZE_MULTIPLE = 4
 """Frames are padded to a multiple of this many pixels: the deepest level is 1/4."""

@@ -6,6 +6,7 @@ processes share a batch without talking to each other.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,8 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from dehaze.runtime.errors import InputError
+
 from .haze import HazeDraw, HazeRecipe, Pair, draw_haze, synthesise
-from .sources import Item, Share
+from .sources import Item, Share, Source
 
 CROP_MULTIPLE = 8
 """Sides of crops are a multiple of this: whole cells at every level of `edge` and of FAM."""
@@ -58,16 +61,14 @@ class Batches(Dataset[Crops]):
 
     def __init__(self, shares: Sequence[Share], options: BatchOptions) -> None:
         self.options = options
-        self._sources = [share.source for share in shares]
-        self._counts = _portions([share.share for share in shares], options.size)
+        self._shares = shares
 
     def __getitem__(self, step: int) -> Crops:
         options = self.options
         generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
         which = [
-            (source, int(index))
-            for source, count in zip(self._sources, self._counts, strict=True)
-            for index in torch.randint(len(source), (count,), generator=generator)
+            (source, int(torch.randint(len(source), (), generator=generator)))
+            for source in _drawn(self._shares, options.size, generator)
         ]
         places = torch.rand(options.size, 4, generator=generator)
         own = slice(options.rank, None, options.processes)
@@ -77,7 +78,7 @@ class Batches(Dataset[Crops]):
         haze = draw_haze(scattering, options.haze, generator).part(own)
         return _collate(items, places[own], haze, step, options)
 
-    def from_step(self, step: int, workers: int) -> Iterator[Crops]:
+    def from_step(self, step: int, workers: int, device: torch.device) -> Iterator[Crops]:
         """The batches of this step and all later ones, prepared ahead by `workers` processes."""
         loader = DataLoader(
             self,
@@ -85,8 +86,16 @@ class Batches(Dataset[Crops]):
             sampler=range(step, 2**62),
             num_workers=workers,
             prefetch_factor=4 if workers else None,
+            pin_memory=device.type == "cuda",
+            worker_init_fn=_leave_signals_to_the_parent,
         )
         return iter(loader)
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001  # torch's hook
+    """Ctrl-C, systemd and torchrun signal the whole group; workers end when the loop does."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def pair_from_crops(crops: Crops, device: torch.device, options: BatchOptions) -> Pair:
@@ -107,14 +116,12 @@ def pair_from_crops(crops: Crops, device: torch.device, options: BatchOptions) -
     )
 
 
-def _portions(shares: list[float], size: int) -> list[int]:
-    """Whole numbers that sum to `size`, by the largest remainder; at least one each."""
-    exact = [size * share / sum(shares) for share in shares]
-    counts = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: counts[i] - exact[i])
-    for index in by_remainder[: size - sum(counts)]:
-        counts[index] += 1
-    return counts
+def _drawn(shares: Sequence[Share], size: int, generator: torch.Generator) -> list[Source]:
+    """The source of each sample: shares are met to within one sample, and on average exactly."""
+    bounds = torch.tensor([share.share for share in shares]).cumsum(0)
+    places = (torch.arange(size) + torch.rand(1, generator=generator)) / size
+    chosen = torch.searchsorted(bounds / bounds[-1], places, right=True).clamp(max=len(shares) - 1)
+    return [shares[index].source for index in chosen.tolist()]
 
 
 def _collate(
@@ -126,6 +133,11 @@ def _collate(
         * CROP_MULTIPLE
         for axis in (1, 2)
     )
+    if min(rows, columns) == 0:
+        raise InputError(
+            f"expected pictures and crops of {CROP_MULTIPLE} pixels a side or more at the "
+            f"training scale, got {min(min(item.clear.shape[1:]) for item in items)} pixels"
+        )
     if options.rotate:
         rows = columns = min(rows, columns)
     cuts = [
@@ -160,7 +172,7 @@ def _cutter(
     return cut
 
 
-def super_resolution_pair(pair: Pair) -> Pair:
+def super_resolution_pair(crops: Crops, device: torch.device) -> Pair:
     """Clear pictures and their halves: what the guide of RFD learns from."""
-    halved = F.avg_pool2d(pair.clear, 2)
-    return Pair(halved, pair.clear, pair.transmission)
+    clear = crops.clear.to(device, non_blocking=True).float() / 255
+    return Pair(F.avg_pool2d(clear, 2), clear, torch.full_like(clear[:, :1], torch.nan))

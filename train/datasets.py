@@ -8,9 +8,9 @@ from pathlib import Path
 
 from dehaze.runtime.errors import InputError, UsageError
 
-from .pairs import open_pairs
+from .pairs import PairFolder, open_pairs
 from .recipe import Recipe
-from .reside import depth_pairs
+from .reside import depth_pairs, match_pairs
 from .scenes import (
     INDOOR_SCATTERING,
     Scenes,
@@ -57,27 +57,34 @@ def open_data(folders: Sequence[str], recipe: Recipe) -> Data:
     """Opens each `FOLDER` or `FOLDER=SHARE` of a batch, whatever layout it has.
 
     That is a folder with `nyu/` or `frida2/`, clear pictures in `image/` or `clear/` with `depth/`,
-    or hazy and clear ones as in RESIDE and the NTIRE sets (see `reside.find_pairs`).
+    or hazy and clear ones as in RESIDE and the NTIRE sets (see `reside.find_pairs`). `HAZY:CLEAR`
+    are any two folders whose files have the same names.
 
     Raises:
-        InputError: nothing to train on.
+        InputError: no such folder, nothing in it to train on, or too little.
         UsageError: a share that is no positive number.
     """
     data = Data()
     for entry in folders:
         name, equals, number = entry.rpartition("=")
-        folder, share = (Path(name), _positive(number, entry)) if equals else (Path(entry), 1.0)
-        if not folder.is_dir():
-            raise InputError(
-                f"{folder}: expected a folder of training data, found none; see --data"
-            )
-        if (folder / "nyu").is_dir() or (folder / "frida2").is_dir():
-            _add_rooms_and_roads(data, folder, share, recipe)
-        elif recipe.super_resolution or _has_depth_alone(folder):
-            _add_scenes(data, folder, share, recipe)
+        name, share = (name, _positive(number, entry)) if equals else (entry, 1.0)
+        hazy, colon, clear = name.partition(":")
+        if colon:
+            _add_pairs(data, PairFolder(match_pairs(hazy, clear), recipe.scale), share, recipe)
         else:
-            _add_pairs(data, folder, share, recipe)
+            _add(data, Path(name), share, recipe)
     return data
+
+
+def _add(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: expected a folder of training data; see --data")
+    if (folder / "nyu").is_dir() or (folder / "frida2").is_dir():
+        _add_rooms_and_roads(data, folder, share, recipe)
+    elif _has_depth_alone(folder):
+        _add_scenes(data, folder, share, recipe)
+    else:
+        _add_pairs(data, open_pairs(folder, recipe.scale), share, recipe)
 
 
 def _positive(number: str, entry: str) -> float:
@@ -92,31 +99,35 @@ def _positive(number: str, entry: str) -> float:
 
 def _add_rooms_and_roads(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
     """NYU Depth v2 and FRIDA2, of which roads are `road_share` of the samples."""
-    roads = (folder / "frida2").is_dir() and recipe.road_share > 0
-    if (folder / "nyu").is_dir():
-        rooms, held_out = load_nyu(folder / "nyu", recipe.scale).split(NYU_HELD_OUT)
-        data.shares.append(Share(rooms, share * (1 - recipe.road_share * roads)))
+    rooms, roads = (folder / "nyu").is_dir(), (folder / "frida2").is_dir()
+    road_share = recipe.road_share if rooms and roads else float(roads)
+    if rooms:
+        trained, held_out = load_nyu(folder / "nyu", recipe.scale).split(NYU_HELD_OUT)
+        data.shares.append(Share(trained, share * (1 - road_share)))
         _hold_out_scenes(data, held_out, recipe)
-    if roads:
+    if road_share:
         trained, held_out = load_frida2(folder / "frida2", recipe.scale).split(FRIDA2_HELD_OUT)
-        data.shares.append(Share(trained, share * recipe.road_share))
+        data.shares.append(Share(trained, share * road_share))
         if not recipe.super_resolution:
             data.hold_out("road", road_examples(held_out, recipe.validation_pictures))
 
 
 def _add_scenes(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
     files = depth_pairs(folder)
-    scenes = load_scenes(files, recipe.scale, share_of_largest, INDOOR_SCATTERING, folder)
+    scenes = load_scenes(files, recipe.scale, share_of_largest, INDOOR_SCATTERING)
     trained, held_out = scenes.split(_held_out(len(scenes)))
     data.shares.append(Share(trained, share))
     _hold_out_scenes(data, held_out, recipe)
 
 
-def _add_pairs(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
-    pairs = open_pairs(folder, recipe.scale)
+def _add_pairs(data: Data, pairs: PairFolder, share: float, recipe: Recipe) -> None:
     trained, held_out = pairs.split(_held_out(len({pair.clear for pair in pairs.pairs})))
     data.shares.append(Share(trained, share))
-    data.hold_out("pairs", pair_examples(held_out, recipe.validation_pictures))
+    limit = recipe.validation_pictures
+    if recipe.super_resolution:
+        data.hold_out("doubled", doubling_examples(held_out, limit))
+    else:
+        data.hold_out("pairs", pair_examples(held_out, limit))
 
 
 def _hold_out_scenes(data: Data, scenes: Scenes | Source, recipe: Recipe) -> None:

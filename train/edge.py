@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .deform import DeformConv2d
-from .network import Network, Prediction
+from .network import Network, Prediction, padded
 
 THUMBNAIL_STRIDE = 4
 """Pixels per thumbnail pixel, along each axis."""
@@ -172,12 +172,6 @@ class EdgeEstimator(nn.Module):
 
 def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-def padded(image: Tensor, multiple: int) -> Tensor:
-    """Repeats the last row and column until both sides are multiples of `multiple`."""
-    height, width = image.shape[-2:]
-    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
 def apply_grid(image: Tensor, grid: Tensor, stride: int) -> Tensor:

@@ -61,7 +61,9 @@ class FfaNet(Network):
         weights = self.weigh.mask(outputs.flatten(1, 2)).unflatten(1, outputs.shape[1:3])
         mixed = (outputs * weights).sum(dim=1)
         features = self.last[0](self.pixel_attention(mixed))
-        return Prediction(self.last[1](features) + self._normalised(image), features, None)
+        with torch.autocast(image.device.type, enabled=False):  # bfloat16 has 3 digits
+            residual = self.last[1](features.float())
+        return Prediction(residual + self._normalised(image), features, None)
 
     def _normalised(self, image: Tensor) -> Tensor:
         return (image - self.mean) / self.std

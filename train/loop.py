@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import copy
-import csv
-import json
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from dehaze.runtime.errors import UsageError
+from dehaze.runtime.errors import GateError, InputError, UsageError
 
 from .batches import Batches, BatchOptions, Crops, pair_from_crops, super_resolution_pair
-from .checkpoint import load_state, save_network, save_state
 from .haze import Pair
 from .muon import Muon
 from .objective import Objective
 from .processes import Processes
 from .recipe import Recipe
+from .run_folder import RunFolder
 from .sources import Share
 from .stop import stop_requests
 from .validation import Validation
@@ -43,10 +41,10 @@ class Run:
     """Processes that prepare batches ahead."""
     compiled: bool = False
     """Whether torch.compile runs the network."""
-    origin: str | None = None
-    """Where the first weights came from, if not from the seed."""
+    origins: Mapping[str, Any] = field(default_factory=dict)
+    """The data, first weights and teachers, as a checkpoint names them."""
 
-    def share(self, step: int, seconds: float) -> float:
+    def elapsed(self, step: int, seconds: float) -> float:
         """How much of the run is over, 0 to 1."""
         if self.steps is not None:
             return step / self.steps
@@ -73,11 +71,12 @@ def train(
         The last validation's scores; empty if the run was over before.
 
     Raises:
-        UsageError: `out` holds a run of another recipe, or neither or both of steps and minutes.
+        UsageError: `out` holds a run of another recipe, neither or both of steps and minutes, or a
+            batch that the processes cannot share evenly.
+        GateError: a gradient is not finite.
         KeyboardInterrupt: asked to stop; the state was written after the last whole step.
     """
-    if (run.steps is None) == (run.minutes is None):
-        raise UsageError("give either a number of steps or of minutes to train for")
+    _check(recipe, run, processes)
     network, device = objective.network, processes.device
     objective.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not annotated
@@ -85,57 +84,52 @@ def train(
     optimizers = _optimizers(objective, recipe)
     rates = [optimizer.defaults["lr"] for optimizer in optimizers]
     parts = {"network": network, "average": average, "adapter": objective.adapter}
-    state_path = run.out / f"{recipe.network}.state.safetensors"
-    step, seconds = 0, 0.0
-    if state_path.exists():
-        progress = load_state(state_path, parts, optimizers)
-        _require_same(progress["recipe"], recipe, state_path)
-        step, seconds = progress["step"], progress["seconds"]
+    folder = RunFolder(run.out, recipe, {"seed": run.seed, **run.origins})
+    step, seconds = folder.resume(parts, optimizers)
+    processes.require_equal(step)
     objective.autocast = _autocast(device, recipe)
     if run.compiled:
         objective.predict = torch.compile(network.predict)
     joined = processes.joined(objective)
     stream = _Stream(shares, recipe, run, processes)
     started = time.monotonic() - seconds
-    share = processes.agreed(run.share(step, seconds))
+    elapsed = processes.largest(run.elapsed(step, seconds))
     scores: dict[str, float] = {}
+    terms = _Means()
     bar = tqdm(
         total=run.steps, initial=step, unit="step", mininterval=1.0, disable=not processes.first
     )
     with bar, stop_requests() as stop:
-        while share < 1:
+        while elapsed < 1:
             network.train()
-            factor = _schedule(step, share, recipe.warmup_steps)
+            schedule = _schedule(step, elapsed, recipe.warmup_steps)
             for optimizer, rate in zip(optimizers, rates, strict=True):
-                optimizer.param_groups[0]["lr"] = factor * rate
-            losses = joined(stream.pair(step, share))
+                optimizer.param_groups[0]["lr"] = schedule * rate
+            losses = joined(stream.pair(step, elapsed))
             objective.zero_grad()
             losses["loss"].backward()
-            nn.utils.clip_grad_norm_(objective.parameters(), recipe.gradient_norm)
+            _clip(objective, recipe.gradient_norm, step)
             for optimizer in optimizers:
                 optimizer.step()
             step += 1
             _update_average(average, network, step, recipe.average_decay)
+            terms.add(losses)
             bar.update()
             seconds = time.monotonic() - started
-            share = processes.agreed(run.share(step, seconds))
-            stopped = processes.agreed(stop.made) > 0
-            due = step % recipe.validate_every == 0 or share >= 1
-            progress = {"step": step, "seconds": seconds, "recipe": asdict(recipe)}
+            elapsed = processes.largest(run.elapsed(step, seconds))
+            stopped = processes.largest(stop.made) > 0
+            due = step % recipe.validate_every == 0 or elapsed >= 1
             if due and processes.first:
                 scores = validation.score(average, device)
                 bar.set_postfix({k: f"{v:.2f}" for k, v in scores.items() if k.endswith("_db")})
-                provenance = {**progress, **scores, **_circumstances(run, processes)}
-                save_network(
-                    run.out / f"{recipe.network}.safetensors", recipe.network, average, provenance
-                )
+                state = {"step": step, "seconds": seconds}
+                folder.save_network(average, {**state, **scores, **_circumstances(run, processes)})
                 validation.draw(average, device, run.out / "samples.jpg")
-                terms = {name: value.item() for name, value in losses.items()}
-                row = {"step": step, "seconds": seconds, "rate": factor, **terms, **scores}
-                _log(run.out / "log.csv", row)
+                folder.log({**state, "schedule": schedule, **terms.taken(), **scores})
             if (due or stopped) and processes.first:
-                save_state(state_path, parts, optimizers, progress)
-            if stopped and share < 1:
+                folder.save(parts, optimizers, step, seconds)
+            if stopped and elapsed < 1:
+                processes.wait()  # for the first one to have written
                 raise KeyboardInterrupt
     processes.wait()
     return scores
@@ -160,20 +154,66 @@ class _Stream:
         )
         self._crops: Iterator[Crops] = iter(())
 
-    def pair(self, step: int, share: float) -> Pair:
+    def pair(self, step: int, elapsed: float) -> Pair:
         """The batch of this step; a new size of crop starts the workers anew."""
-        crop = self._recipe.crop(share)
+        crop = self._recipe.crop(elapsed)
         if crop != self._options.crop:
             self._options = replace(self._options, crop=crop)
-            self._crops = Batches(self._shares, self._options).from_step(step, self._run.workers)
-        pair = pair_from_crops(next(self._crops), self._device, self._options)
-        return super_resolution_pair(pair) if self._recipe.super_resolution else pair
+            batches = Batches(self._shares, self._options)
+            self._crops = batches.from_step(step, self._run.workers, self._device)
+        try:
+            crops = next(self._crops)
+        except InputError as error:  # a worker's comes with its whole traceback as the message
+            line = str(error).strip().splitlines()[-1]
+            raise InputError(line.rpartition("InputError: ")[2]) from error
+        if self._recipe.super_resolution:
+            return super_resolution_pair(crops, self._device)
+        return pair_from_crops(crops, self._device, self._options)
 
 
-def _schedule(step: int, share: float, warmup_steps: int) -> float:
+class _Means:
+    """Mean of each loss since it was last taken."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, losses: Mapping[str, Tensor]) -> None:
+        for name, value in losses.items():
+            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value.detach()
+        self._count += 1
+
+    def taken(self) -> dict[str, float]:
+        means = {name: total.item() / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        return means
+
+
+def _check(recipe: Recipe, run: Run, processes: Processes) -> None:
+    if (run.steps is None) == (run.minutes is None):
+        raise UsageError("give either a number of steps or of minutes to train for")
+    if recipe.batch % processes.count:
+        raise UsageError(
+            f"expected a batch that {processes.count} processes can share, got {recipe.batch}; "
+            f"--set batch={processes.count * max(1, recipe.batch // processes.count)}"
+        )
+
+
+def _clip(objective: Objective, norm: float, step: int) -> None:
+    """Cuts the gradient's norm; nothing that is not finite reaches the weights."""
+    try:
+        nn.utils.clip_grad_norm_(objective.parameters(), norm, error_if_nonfinite=True)
+    except RuntimeError as error:
+        raise GateError(
+            f"the gradient of step {step} is not finite; what was written before is whole: try a "
+            "lower learning rate or --set precision=float32"
+        ) from error
+
+
+def _schedule(step: int, elapsed: float, warmup_steps: int) -> float:
     """Linear warm-up, then half a cosine down to a hundredth."""
     warmup = min(1.0, (step + 1) / max(warmup_steps, 1))
-    return warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    return warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * elapsed)))
 
 
 def _optimizers(objective: Objective, recipe: Recipe) -> list[torch.optim.Optimizer]:
@@ -205,33 +245,11 @@ def _update_average(average: nn.Module, network: nn.Module, step: int, decay: fl
             mean.copy_(current[name])
 
 
-def _require_same(before: dict[str, Any], recipe: Recipe, path: Path) -> None:
-    """A run goes on with the recipe that it began with; only its length may change."""
-    now = json.loads(json.dumps(asdict(recipe)))
-    for key in now.keys() - {"steps"}:
-        if before.get(key) != now[key]:
-            raise UsageError(
-                f"{path} was made with {key} = {before.get(key)}, this run has {now[key]}; "
-                "give another --out, or the same recipe"
-            )
-
-
 def _circumstances(run: Run, processes: Processes) -> dict[str, Any]:
     cuda = processes.device.type == "cuda"
     return {
-        "seed": run.seed,
         "minutes": run.minutes,
-        "origin": run.origin,
         "processes": processes.count,
         "device": torch.cuda.get_device_name() if cuda else "cpu",
         "threads": torch.get_num_threads(),
     }
-
-
-def _log(path: Path, row: dict[str, Any]) -> None:
-    new = not path.exists()
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, row)
-        if new:
-            writer.writeheader()
-        writer.writerow(row)

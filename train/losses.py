@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
@@ -62,12 +60,9 @@ def contrastive_loss(space: FeatureSpace, result: Tensor, clear: Tensor, hazy: T
     with torch.no_grad():
         positive, negative = space.encode(clear), space.encode(hazy)
     anchor = space.encode(result)
-    terms = [
-        weight * (a - p).abs().mean() / ((a - n).abs().mean() + 1e-7)
-        for weight, a, p, n in zip(_level_weights(anchor), anchor, positive, negative, strict=True)
-    ]
+    terms = []
+    weights = CONTRAST_WEIGHTS[-len(anchor) :]
+    for weight, *levels in zip(weights, anchor, positive, negative, strict=True):
+        a, p, n = (level.float() for level in levels)  # bfloat16 would round differences away
+        terms.append(weight * (a - p).abs().mean() / ((a - n).abs().mean() + 1e-7))
     return torch.stack(terms).sum()
-
-
-def _level_weights(levels: Sequence[Tensor]) -> Sequence[float]:
-    return CONTRAST_WEIGHTS[-len(levels) :]

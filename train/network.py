@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from .losses import FeatureSpace
@@ -30,3 +31,9 @@ class Network(FeatureSpace):
     def forward(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) RGB in [0, 1] to the same, clear; not clamped, so that gradients pass."""
         return self.predict(image).image
+
+
+def padded(image: Tensor, multiple: int) -> Tensor:
+    """Repeats the last row and column until both sides are multiples of `multiple`."""
+    height, width = image.shape[-2:]
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")

@@ -1,4 +1,4 @@
-"""What training minimises: the losses of a recipe, of any network, with any frozen helpers."""
+"""What training minimises: the losses of a recipe, of any network, with any frozen teachers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ IMAGE_LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 @dataclass(frozen=True)
-class Helpers:
+class Teachers:
     """Frozen networks that some losses need."""
 
     guide: Network | None = None
@@ -43,13 +43,13 @@ class Helpers:
 class Objective(nn.Module):
     """A network with its losses; `forward` is what runs once a step."""
 
-    def __init__(self, network: Network, losses: Losses, helpers: Helpers) -> None:
+    def __init__(self, network: Network, losses: Losses, teachers: Teachers) -> None:
         super().__init__()
         self.network = network
         self.losses = losses
-        self.guide = _frozen(helpers.guide)
-        self.teacher = _frozen(helpers.teacher)
-        self.space: FeatureSpace | None = _frozen(helpers.space or helpers.teacher)
+        self.guide = _frozen(teachers.guide)
+        self.teacher = _frozen(teachers.teacher)
+        self.space: FeatureSpace | None = _frozen(teachers.space or teachers.teacher)
         self.adapter: nn.Module | None = None
         """From the student's features to the teacher's."""
         _require(losses.affinity, self.guide, "affinity", "--guide")
@@ -57,7 +57,7 @@ class Objective(nn.Module):
         _require(losses.teacher_image, self.teacher, "teacher_image", "--teacher")
         _require(losses.teacher_features, self.teacher, "teacher_features", "--teacher")
         if losses.teacher_features:
-            self.adapter = nn.Conv2d(_channels(network), _channels(helpers.teacher), 1)
+            self.adapter = nn.Conv2d(_channels(network), _channels(teachers.teacher), 1)
         self.autocast = torch.autocast("cpu", enabled=False)
         self.predict: Callable[[Tensor], Prediction] = network.predict
 
@@ -110,7 +110,9 @@ class Objective(nn.Module):
 def _transmission_error(estimated: Tensor, exact: Tensor) -> Tensor:
     """L1 at the estimate's resolution, over the samples of which the transmission is known."""
     target = F.avg_pool2d(exact, exact.shape[-1] // estimated.shape[-1])
-    return (estimated - torch.where(target.isnan(), estimated, target)).abs().mean()
+    known = ~target.isnan()
+    errors = (estimated - torch.where(known, target, estimated)).abs()
+    return errors.sum() / known.sum().clamp(min=1)
 
 
 Frozen = TypeVar("Frozen", bound=nn.Module)

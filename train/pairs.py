@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dehaze.runtime.errors import InputError
 
+from .pictures import decoded, scaled_down, tensor_from_pixels
 from .reside import HazyPair, find_pairs
-from .scenes import scaled_down
 from .sources import Item
 
 MOST_BORDER = 20
@@ -47,7 +43,7 @@ class PairFolder:
             InputError: one of the files is no picture, or their sizes do not agree.
         """
         pair = self.pairs[index]
-        hazy, clear = _decode(pair.hazy), _decode(pair.clear)
+        hazy, clear = decoded(pair.hazy), decoded(pair.clear)
         clear = _without_border(clear, hazy.shape, pair)
         if min(hazy.shape[:2]) < self.scale:
             height, width = hazy.shape[:2]
@@ -55,7 +51,7 @@ class PairFolder:
                 f"{pair.hazy}: expected {self.scale} pixels a side or more, got {width}x{height}"
             )
         clear, hazy = scaled_down(clear, self.scale), scaled_down(hazy, self.scale)
-        return Item(_tensor(clear), None, _tensor(hazy))
+        return Item(tensor_from_pixels(clear), None, tensor_from_pixels(hazy))
 
     def split(self, held_out: int) -> tuple[PairFolder, PairFolder]:
         """(all but the last `held_out` clear scenes, those), each scene with all of its haze.
@@ -85,14 +81,6 @@ def open_pairs(folder: Path, scale: int) -> PairFolder:
     return PairFolder(find_pairs(folder), scale)
 
 
-def _decode(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB."""
-    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
-    if pixels is None:
-        raise InputError(f"{path}: expected a picture, cannot decode it")
-    return np.asarray(pixels, np.uint8)
-
-
 def _without_border(
     clear: NDArray[np.uint8], size: Sequence[int], pair: HazyPair
 ) -> NDArray[np.uint8]:
@@ -105,8 +93,3 @@ def _without_border(
         )
     top, left = rows // 2, columns // 2
     return clear[top : top + size[0], left : left + size[1]]
-
-
-def _tensor(pixels: NDArray[Any]) -> Tensor:
-    """(H, W, 3) to (3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -6,11 +6,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as distributed
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+
+from dehaze.runtime.errors import UsageError
+
+PATIENCE = timedelta(hours=6)
+"""The others wait while the first one validates."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +32,24 @@ class Processes:
         """Whether this is the one that validates, writes and prints."""
         return self.rank == 0
 
-    def agreed(self, value: float) -> float:
+    def largest(self, value: float) -> float:
         """The largest of all processes' values."""
         if self.count == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
         distributed.all_reduce(tensor, distributed.ReduceOp.MAX)
         return tensor.item()
+
+    def require_equal(self, step: int) -> None:
+        """All processes are about to make the same step.
+
+        Raises:
+            UsageError: they are not.
+        """
+        if self.largest(step) != -self.largest(-step):
+            raise UsageError(
+                "the processes found different states; --out has to be a folder that they share"
+            )
 
     def wait(self) -> None:
         """Until all processes are here."""
@@ -61,7 +78,7 @@ def joined_processes() -> Iterator[Processes]:
     if count == 1:
         yield Processes(0, 1, device)
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield Processes(rank, count, device)
     finally:

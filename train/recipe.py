@@ -75,9 +75,17 @@ class Recipe:
     losses: Losses = field(default_factory=Losses)
     haze: HazeRecipe = field(default_factory=HazeRecipe)
 
-    def crop(self, share: float) -> int:
-        """The crop at this share of the run."""
-        return max((start, side) for start, side in self.crops if start <= share)[1]
+    def __post_init__(self) -> None:
+        """Raises UsageError where a run of this recipe could not begin."""
+        for name in ("steps", "scale", "batch", "validate_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if not any(start <= 0 for start, _ in self.crops):
+            raise UsageError(f"crops: expected one from 0 on, as in [[0, 80]], got {self.crops}")
+
+    def crop(self, elapsed: float) -> int:
+        """The crop when this share of the run is over."""
+        return max((start, side) for start, side in self.crops if start <= elapsed)[1]
 
 
 def load_recipe(name: str, changes: list[str]) -> Recipe:

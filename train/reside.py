@@ -82,7 +82,23 @@ def find_pairs(folder: Path) -> list[HazyPair]:
     Raises:
         InputError: no pairs, several data sets, or a hazy picture without its clear one.
     """
-    hazy, clear = _hazy_and_clear(folder)
+    return _matched(*_hazy_and_clear(folder))
+
+
+def match_pairs(hazy: str, clear: str) -> list[HazyPair]:
+    """The pictures of two folders of any name, matched as `find_pairs` does.
+
+    Raises:
+        InputError: no pictures, or a hazy one without its clear one.
+    """
+    files = [_pictures([Path(folder)]) for folder in (hazy, clear)]
+    for folder, found in zip((hazy, clear), files, strict=True):
+        if not found:
+            raise InputError(f"{folder}: expected pictures, got {_content(Path(folder))}")
+    return _matched(*files)
+
+
+def _matched(hazy: list[Path], clear: list[Path]) -> list[HazyPair]:
     clear_of: dict[str, Path] = {}
     for path in clear:
         first = clear_of.setdefault(_without_ending(path.stem, _CLEAR_STEM), path)

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from dehaze.runtime.errors import InputError
 
+from .pictures import decoded, scaled_down, tensor_from_pixels
+from .reside import depth_pairs
 from .sources import Item
 
 BORDER = 10
@@ -46,8 +48,17 @@ class Scenes:
         return Item(self.clear[index], self.depth[index], None, self.scattering)
 
     def split(self, held_out: int) -> tuple[Scenes, Scenes]:
-        """(all but the last `held_out` scenes, the last ones)."""
+        """(all but the last `held_out` scenes, the last ones).
+
+        Raises:
+            InputError: not that many scenes.
+        """
         cut = len(self) - held_out
+        if cut < 1:
+            raise InputError(
+                f"expected more than {held_out} clear scenes, of which to hold out {held_out}, "
+                f"got {len(self)}"
+            )
         return (
             Scenes(self.clear[:cut], self.depth[:cut], self.scattering),
             Scenes(self.clear[cut:], self.depth[cut:], self.scattering),
@@ -73,9 +84,7 @@ def load_nyu(folder: Path, scale: int) -> Scenes:
     Raises:
         InputError: no such scenes.
     """
-    images = sorted(folder.glob("image/*.jpg"))
-    pairs = [(path, folder / "depth" / path.name) for path in images]
-    return load_scenes(pairs, scale, share_of_largest, INDOOR_SCATTERING, folder / "image", BORDER)
+    return load_scenes(depth_pairs(folder), scale, share_of_largest, INDOOR_SCATTERING, BORDER)
 
 
 def load_frida2(folder: Path, scale: int) -> Scenes:
@@ -88,9 +97,7 @@ def load_frida2(folder: Path, scale: int) -> Scenes:
     Raises:
         InputError: no such scenes.
     """
-    images = sorted(folder.glob("clear/*.webp"))
-    pairs = [(path, folder / "depth" / f"{path.stem}.png") for path in images]
-    return load_scenes(pairs, scale, metres, (0.008, 0.06), folder / "clear", BORDER)
+    return load_scenes(depth_pairs(folder), scale, metres, (0.008, 0.06), BORDER)
 
 
 def load_scenes(
@@ -98,45 +105,28 @@ def load_scenes(
     scale: int,
     scale_depth: Callable[[NDArray[Any]], NDArray[Any]],
     scattering: tuple[float, float],
-    folder: Path,
     border: int = 0,
 ) -> Scenes:
     """Decodes (clear, depth) files, several at a time.
 
     Raises:
-        InputError: none given, or one that cannot be decoded.
+        InputError: one that cannot be decoded, or depth of another size.
     """
 
     def load(files: tuple[Path, Path]) -> tuple[Tensor, Tensor]:
-        pixels = _decode(files[0], cv2.IMREAD_COLOR_RGB)
-        distance = scale_depth(_decode(files[1], cv2.IMREAD_UNCHANGED).astype(np.float32))
+        pixels = decoded(files[0], cv2.IMREAD_COLOR_RGB)
+        distance = scale_depth(decoded(files[1], cv2.IMREAD_UNCHANGED).astype(np.float32))
         if pixels.shape[:2] != distance.shape:
             raise InputError(f"{files[1]}: expected one depth per pixel of {files[0].name}")
-        clear = scaled_down(_inside(pixels, border), scale).transpose(2, 0, 1)
+        clear = tensor_from_pixels(scaled_down(_inside(pixels, border), scale))
         depth = scaled_down(_inside(distance, border), scale)[None]
-        return torch.from_numpy(clear.copy()), torch.from_numpy(depth.astype(np.float16))
+        return clear, torch.from_numpy(depth.astype(np.float16))
 
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         loaded = list(pool.map(load, pairs))
-    if not loaded:
-        raise InputError(f"expected clear scenes in {folder}, found none; see --data")
     clear, depth = zip(*loaded, strict=True)
     return Scenes(list(clear), list(depth), scattering)
 
 
-def scaled_down(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
-    """(H, W[, C]) to (H // scale, W // scale[, C]): means of squares of `scale` pixels."""
-    size = (pixels.shape[1] // scale, pixels.shape[0] // scale)
-    exact = pixels[: size[1] * scale, : size[0] * scale]
-    return exact if scale == 1 else cv2.resize(exact, size, interpolation=cv2.INTER_AREA)
-
-
 def _inside(pixels: NDArray[Any], border: int) -> NDArray[Any]:
     return pixels[border : len(pixels) - border, border : pixels.shape[1] - border]
-
-
-def _decode(path: Path, flags: int) -> NDArray[Any]:
-    pixels = cv2.imread(str(path), flags)
-    if pixels is None:
-        raise InputError(f"{path}: expected a picture, cannot decode it")
-    return pixels

@@ -69,9 +69,15 @@ class Validation:
                 size = result.shape[-2:]
                 hazy = nn.functional.interpolate(example.hazy[None].float(), size)[0]
                 rows.append(torch.cat((hazy, result, example.clear.float()), dim=2))
+        if not rows:
+            return
         width = min(row.shape[2] for row in rows)
-        fitted = [nn.functional.interpolate(r[None], scale_factor=width / r.shape[2]) for r in rows]
-        sheet = torch.cat([row[0, :, :, :width] for row in fitted], dim=1)
+        sizes = [(round(row.shape[1] * width / row.shape[2]), width) for row in rows]
+        fitted = [
+            nn.functional.interpolate(row[None], size)[0]
+            for row, size in zip(rows, sizes, strict=True)
+        ]
+        sheet = torch.cat(fitted, dim=1)
         pixels = (255 * sheet).round().byte().permute(1, 2, 0).numpy()
         with finished_output(path, overwrite=True) as unfinished:
             encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))[1]

@@ -58,7 +58,7 @@ def test_the_contract_is_in_the_file(exported: Path) -> None:
         contract = dehazer.contract
     assert (contract.name, contract.precision, contract.target) == ("edge", "fp32", "onnxruntime")
     assert contract.parameters == 126_879
-    assert contract.card.startswith("5 steps in 1 minutes on 2 threads of a cpu;")
+    assert contract.card.startswith("5 steps in 1 minutes on 2 CPU threads;")
 
 
 def test_image_in_and_out_are_uint8_of_any_size(exported: Path) -> None:

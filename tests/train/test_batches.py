@@ -6,6 +6,7 @@ import pytest
 import torch
 from training import HAZE, smooth_scenes
 
+from dehaze.runtime import InputError
 from dehaze.train.batches import Batches, BatchOptions, pair_from_crops, super_resolution_pair
 from dehaze.train.haze import HazeRecipe, Pair
 from dehaze.train.scenes import Scenes
@@ -83,8 +84,25 @@ def test_crops_are_mirrored_and_turned_with_their_depth() -> None:
     assert len(corners) > 32
 
 
-def test_super_resolution_learns_to_double() -> None:
-    pair = super_resolution_pair(draw(0))
+def test_super_resolution_learns_to_double_clear_pictures() -> None:
+    """Skies too, which hazed batches paint over."""
+    rooms = smooth_scenes(3, (0.6, 1.8), 0)
+    skies = Scenes(rooms.clear, [torch.full((1, 40, 56), 500.0).half()] * 3, rooms.scattering)
+    crops = Batches([Share(skies, 1.0)], OPTIONS)[0]
+    pair = super_resolution_pair(crops, CPU)
+    assert torch.equal(pair.clear, crops.clear / 255)
     assert pair.hazy.shape[-2:] == (12, 12)
-    assert pair.clear.shape[-2:] == (24, 24)
     assert pair.hazy[0, 0, 0, 0].item() == pytest.approx(pair.clear[0, 0, :2, :2].mean().item())
+
+
+def test_a_share_smaller_than_a_sample_is_met_over_many_batches() -> None:
+    options = replace(OPTIONS, size=2, haze=HazeRecipe())
+    batches = Batches([Share(rooms(), 0.9), Share(Files(), 0.1)], options)
+    given = sum(int(batches[step].paired.sum()) for step in range(300))
+    assert 0.06 < given / 600 < 0.14
+
+
+def test_pictures_below_a_cell_are_told() -> None:
+    tiny = Scenes([torch.zeros(3, 6, 40).byte()], [torch.ones(1, 6, 40).half()], (0.6, 1.8))
+    with pytest.raises(InputError, match="8 pixels a side or more at the training scale, got 6"):
+        Batches([Share(tiny, 1.0)], OPTIONS)[0]

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from dehaze.train.cli import main
+from dehaze.train.lock import exclusive
 
 SMALL = ["--steps", "2", "--set", "batch=4", "--set", "validation_pictures=3"]
 
@@ -36,10 +42,48 @@ def test_missing_data_give_one_line(tmp_path: Path, capsys: pytest.CaptureFixtur
 def test_a_loss_without_its_helper_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     message = error_line(["rfd"], 2, capsys)
     assert "the recipe's loss 'affinity' needs --guide; or --set losses.affinity=0" in message
+    message = error_line(["edge", "--guide", "sr-teacher"], 2, capsys)
+    assert "no loss of this run uses --guide; add --set losses.affinity=0.25" in message
     message = error_line(["aecr-net"], 2, capsys)
     assert "needs --vgg or --teacher" in message
     message = error_line(["aecr-net", "--vgg", "no.pth"], 1, capsys)
     assert "no.pth: no such file; expected torchvision's vgg19" in message
+
+
+def test_teachers_of_the_wrong_kind_or_scale_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    message = error_line(["rfd", "--guide", "edge"], 2, capsys)
+    assert "--guide edge: expected a super-resolution teacher (sr-teacher), got edge" in message
+    message = error_line(["aecr-net", "--teacher", "sr-teacher"], 2, capsys)
+    assert "--teacher sr-teacher: expected a dehazing network, got sr-teacher" in message
+    message = error_line(["aecr-net", "--teacher", "edge"], 2, capsys)
+    assert "trained at 1/4 of the files' size, this recipe is at 1/1; --set scale=4" in message
+
+
+@pytest.mark.parametrize("option", ["--minutes=-1", "--minutes=0", "--workers=-1", "--steps=0"])
+def test_numbers_out_of_range_are_told(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["edge", option])
+    assert "expected" in capsys.readouterr().err
+
+
+def test_a_signal_to_the_whole_group_loses_no_step(few_rooms: Path, tmp_path: Path) -> None:
+    """What torchrun, systemd and timeout do: the workers get it, too."""
+    out = tmp_path / "out"
+    arguments = ["edge", "--data", str(few_rooms), "--out", str(out), "--workers", "2"]
+    small = ["--steps", "100000", "--set", "batch=4", "--set", "validate_every=5"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dehaze.train.cli", *arguments, *small],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not (out / "edge.state.safetensors").exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert said.endswith("dehaze-train: stopped; the same command goes on where it stopped\n")
 
 
 def test_weights_of_another_network_do_not_start_a_run(
@@ -59,13 +103,13 @@ def test_both_papers_feed_edge(
     assert "sr-teacher.safetensors: doubled_db" in capsys.readouterr().out
     losses = ["affinity=0.25", "contrast=0.1", "teacher_image=1", "teacher_features=0.1"]
     out = tmp_path / "edge"
-    helpers = ["--guide", str(guide / "sr-teacher.safetensors"), "--teacher", "edge"]
+    teachers = ["--guide", str(guide / "sr-teacher.safetensors"), "--teacher", "edge"]
     changes = [part for loss in losses for part in ("--set", f"losses.{loss}")]
-    assert main(["edge", *data, "--out", str(out), *SMALL, *helpers, *changes]) == 0
+    assert main(["edge", *data, "--out", str(out), *SMALL, *teachers, *changes]) == 0
     assert "edge.safetensors: indoor_db" in capsys.readouterr().out
     header = (out / "log.csv").read_text().splitlines()[0]
     assert header.startswith(
-        "step,seconds,rate,loss,image,transmission,affinity,contrast,teacher_image,"
+        "step,seconds,schedule,loss,image,transmission,affinity,contrast,teacher_image,"
     )
     assert {path.name for path in out.iterdir()} == {
         "edge.safetensors",
@@ -73,6 +117,16 @@ def test_both_papers_feed_edge(
         "log.csv",
         "samples.jpg",
     }
+
+
+def test_two_runs_do_not_share_a_folder(
+    few_rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    with exclusive(out):
+        message = error_line(["edge", "--data", str(few_rooms), "--out", str(out)], 2, capsys)
+    assert "another dehaze-train is at work there" in message
+    assert list(out.iterdir()) == []
 
 
 def test_shipped_weights_start_a_run(

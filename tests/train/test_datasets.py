@@ -68,6 +68,22 @@ def test_pairs_hold_out_whole_scenes_and_mix_by_share(pairs: Path) -> None:
     assert len(data.examples["pairs"]) == 2
 
 
+def test_super_resolution_learns_from_the_clear_pictures_of_pairs(pairs: Path) -> None:
+    data = open_data([str(pairs)], SUPER)
+    assert len(data.shares[0].source) == 4
+    assert set(data.examples) == {"doubled"}
+    assert data.examples["doubled"][0].clear.shape == (3, 32, 48)
+
+
+def test_too_few_scenes_are_told(with_depth: Path) -> None:
+    nyu = with_depth / "all" / "nyu"
+    nyu.mkdir(parents=True)
+    (with_depth / "clear").rename(nyu / "image")
+    (with_depth / "depth").rename(nyu / "depth")
+    with pytest.raises(InputError, match="expected more than 50 clear scenes"):
+        open_data([str(with_depth / "all")], EDGE)
+
+
 def test_what_is_no_data_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected pictures in hazy/"):
         open_data([str(tmp_path)], EDGE)
@@ -76,13 +92,14 @@ def test_what_is_no_data_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="the share a positive number"):
         open_data([f"{tmp_path}=-1"], EDGE)
     for load in (load_nyu, load_frida2):
-        with pytest.raises(InputError, match="expected clear scenes in"):
+        with pytest.raises(InputError, match="expected pictures in image/"):
             load(tmp_path, 4)
 
 
 def test_damaged_scenes_are_told(tmp_path: Path) -> None:
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "0000.jpg").write_text("nothing")
+    write(tmp_path / "depth" / "0000.jpg", 0, depth=True)
     with pytest.raises(InputError, match=r"0000\.jpg: expected a picture"):
         load_nyu(tmp_path, 4)
 

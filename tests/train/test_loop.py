@@ -13,14 +13,20 @@ import torch
 from training import EDGE, HAZE, same, small_data, train_small, weights
 
 import dehaze.train.loop as loop
-from dehaze.runtime import ModelError, UsageError
+from dehaze.runtime import GateError, InputError, ModelError, UsageError
 from dehaze.train.checkpoint import load_network
+from dehaze.train.edge import Edge
 from dehaze.train.haze import Pair
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
-from dehaze.train.objective import Helpers, Objective
+from dehaze.train.objective import Objective, Teachers
+from dehaze.train.pairs import PairFolder
 from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses
+from dehaze.train.reside import HazyName, HazyPair
+from dehaze.train.run_folder import RunFolder
+from dehaze.train.sources import Share
+from dehaze.train.sr_teacher import SrTeacher
 
 
 def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -63,20 +69,63 @@ def test_a_killed_run_goes_on_from_the_last_checkpoint(
 ) -> None:
     train_small(tmp_path / "whole")
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        write, written = loop._log, []
+        save = RunFolder.save
 
-        def killed_at_step_8(path: Path, row: dict[str, Any]) -> None:
-            written.append(row["step"])
-            if row["step"] == 8:
+        def killed_at_step_8(folder: RunFolder, *state: Any) -> None:
+            if state[2] == 8:  # the weights and the log are written
                 raise SystemExit
-            write(path, row)
+            save(folder, *state)
 
-        patch.setattr(loop, "_log", killed_at_step_8)  # after the weights, before the state
+        patch.setattr(RunFolder, "save", killed_at_step_8)
         train_small(tmp_path / "parts")
     drawn = signal_at(-1, 0, monkeypatch)
     train_small(tmp_path / "parts")
     assert drawn == list(range(4, 12))
+    with (tmp_path / "parts" / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [4, 8, 12]
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_a_run_with_all_losses_resumes_with_its_adapter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = Losses("l1", 0.5, 0.25, contrast=0.1, teacher_image=1.0, teacher_features=0.1)
+    recipe = replace(EDGE, steps=6, losses=losses)
+    torch.manual_seed(7)
+    teachers = Teachers(SrTeacher(), Edge())
+    train_small(tmp_path / "whole", recipe, teachers)
+    signal_at(2, signal.SIGINT, monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        train_small(tmp_path / "parts", recipe, teachers)
+    train_small(tmp_path / "parts", recipe, teachers)
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_and_spares_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw = loop._Stream.pair
+
+    def poisoned(stream: loop._Stream, step: int, elapsed: float) -> Pair:
+        pair = draw(stream, step, elapsed)
+        return pair._replace(hazy=pair.hazy * torch.nan) if step == 5 else pair
+
+    monkeypatch.setattr(loop._Stream, "pair", poisoned)
+    with pytest.raises(GateError, match="the gradient of step 5 is not finite"):
+        train_small(tmp_path)
+    assert all(tensor.isfinite().all() for tensor in weights(tmp_path).values())
+
+
+def test_a_damaged_picture_in_a_worker_gives_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_text("nothing")
+    source = PairFolder([HazyPair(tmp_path / "a.png", tmp_path / "a.png", HazyName("a"))], 1)
+    objective = Objective(build_network("edge"), Losses(), Teachers())
+    run = Run(tmp_path / "out", steps=1, workers=1)
+    with (
+        pytest.raises(InputError, match=r"^[^\n]*a\.png: expected a picture, cannot decode it$"),
+        joined_processes() as processes,
+    ):
+        train(objective, EDGE, [Share(source, 1.0)], small_data()[1], run, processes)
 
 
 def test_workers_draw_the_same_batches(tmp_path: Path) -> None:
@@ -123,18 +172,18 @@ def test_a_time_budget_ends_the_run_with_its_schedule(tmp_path: Path) -> None:
     assert {"indoor_db", "indoor_ssim", "clear_db"} <= set(scores)
     assert load_network(tmp_path / "edge.safetensors")[1]["seconds"] >= 1.2
     with (tmp_path / "log.csv").open() as file:
-        rate = float(next(csv.DictReader(file))["rate"])
+        rate = float(next(csv.DictReader(file))["schedule"])
     assert rate < 0.2  # of the largest
 
 
 def test_another_recipe_does_not_go_on_with_a_run(tmp_path: Path) -> None:
     train_small(tmp_path, replace(EDGE, steps=1))
-    with pytest.raises(UsageError, match="made with batch = 4, this run has 2; give another --out"):
+    with pytest.raises(UsageError, match="begun with batch = 4, this run has 2; give another --"):
         train_small(tmp_path, replace(EDGE, batch=2))
 
 
 def test_steps_and_minutes_exclude_each_other(tmp_path: Path) -> None:
-    objective = Objective(build_network("edge"), Losses(), Helpers())
+    objective = Objective(build_network("edge"), Losses(), Teachers())
     with pytest.raises(UsageError, match="either"), joined_processes() as processes:
         train(objective, EDGE, *small_data(), Run(tmp_path), processes)
 

@@ -13,7 +13,7 @@ from dehaze.train.losses import (
     feature_affinity_loss,
     log_mse,
 )
-from dehaze.train.objective import Helpers, Objective
+from dehaze.train.objective import Objective, Teachers
 from dehaze.train.recipe import Losses
 from dehaze.train.sr_teacher import SrTeacher
 from dehaze.train.vgg19 import Vgg19
@@ -108,7 +108,7 @@ ALL = Losses("l1", 0.5, affinity=0.25, contrast=0.1, teacher_image=1.0, teacher_
 
 def test_all_losses_train_the_student_and_no_helper() -> None:
     guide, teacher, student = SrTeacher(), Edge(), Edge()
-    objective = Objective(student, ALL, Helpers(guide, teacher))
+    objective = Objective(student, ALL, Teachers(guide, teacher))
     terms = objective(pair())
     assert set(terms) == {
         "loss",
@@ -129,12 +129,27 @@ def test_all_losses_train_the_student_and_no_helper() -> None:
     assert not teacher.training
 
 
+def test_torch_compile_gives_the_same_gradients() -> None:
+    gradients = []
+    for compiled in (False, True):
+        torch.manual_seed(0)
+        student = Edge()
+        objective = Objective(student, Losses("l1", 0.5), Teachers())
+        if compiled:  # this backend traces as the default one does, without its C++ compiler
+            objective.predict = torch.compile(student.predict, backend="aot_eager")
+        objective(pair())["loss"].backward()
+        gradients.append([p.grad for p in student.parameters() if p.grad is not None])
+    assert len(gradients[0]) == len(gradients[1])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-6)
+
+
 def test_the_transmission_of_file_pairs_is_not_known_and_not_taught() -> None:
     torch.manual_seed(0)
     student = Edge()
     known = pair()
     unknown = known._replace(transmission=torch.full_like(known.transmission, torch.nan))
-    objective = Objective(student, Losses("l1", 0.5), Helpers())
+    objective = Objective(student, Losses("l1", 0.5), Teachers())
     assert objective(known)["transmission"] > 0
     terms = objective(unknown)
     assert terms["transmission"] == 0

@@ -52,6 +52,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ("losses=1", "losses: expected"),
         ("haze.airlight=[0.8]", "airlight: expected"),
         ("batch", "expected KEY = VALUE"),
+        ("batch=0", "batch: expected 1 or more, got 0"),
+        ("crops=[[0.5, 80]]", "crops: expected one from 0 on"),
     ],
 )
 def test_a_wrong_change_is_told(change: str, message: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dehaze.runtime import InputError
-from dehaze.train.reside import HazyName, depth_pairs, find_pairs, parse_hazy_name
+from dehaze.train.reside import HazyName, depth_pairs, find_pairs, match_pairs, parse_hazy_name
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -115,6 +115,17 @@ def test_a_folder_without_pairs_says_what_it_has(tmp_path: Path) -> None:
         find_pairs(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         find_pairs(tmp_path / "nowhere")
+
+
+def test_two_folders_of_any_name(tmp_path: Path) -> None:
+    touch(tmp_path, "foggy/1.png", "foggy/2.jpg", "sharp/1.webp", "sharp/2.webp")
+    pairs = match_pairs(str(tmp_path / "foggy"), str(tmp_path / "sharp"))
+    assert [(pair.hazy.name, pair.clear.name) for pair in pairs] == [
+        ("1.png", "1.webp"),
+        ("2.jpg", "2.webp"),
+    ]
+    with pytest.raises(InputError, match="expected pictures, got no such folder"):
+        match_pairs(str(tmp_path / "foggy"), str(tmp_path / "none"))
 
 
 def test_finds_sots_with_all_its_levels(shared_data: Path) -> None:

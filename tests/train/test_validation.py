@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import pytest
 import torch
 from torch import Tensor
@@ -33,6 +36,16 @@ def test_scores_of_a_known_error() -> None:
     expected = (2 * 0.5 * 0.6 + 1e-4) / (0.5**2 + 0.6**2 + 1e-4)
     assert scores["grey_ssim"] == pytest.approx(expected, abs=1e-4)
     assert set(scores) == {"grey_db", "grey_ssim"}
+
+
+def test_pictures_of_many_sizes_make_one_sheet(tmp_path: Path) -> None:
+    sizes = [(40, 155), (50, 215), (64, 97)]  # 3 * 215 columns shrink to 3 * 97 and none less
+    examples = [Example(torch.rand(3, *size).half(), torch.rand(3, *size).half()) for size in sizes]
+    path = tmp_path / "samples.jpg"
+    Validation({"pairs": examples}).draw(Brighter(), CPU, path)
+    assert cv2.imread(str(path)).shape == (25 + 23 + 64, 3 * 97, 3)
+    Validation({}).draw(Brighter(), CPU, tmp_path / "none.jpg")
+    assert not (tmp_path / "none.jpg").exists()
 
 
 def test_all_ten_levels_of_sots_come_evenly() -> None:

@@ -10,7 +10,7 @@ from dehaze.train.checkpoint import load_network
 from dehaze.train.haze import HazeRecipe
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
-from dehaze.train.objective import Helpers, Objective
+from dehaze.train.objective import Objective, Teachers
 from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses, Recipe
 from dehaze.train.scenes import Scenes
@@ -58,14 +58,14 @@ def small_data() -> tuple[list[Share], Validation]:
 def train_small(
     out: Path,
     recipe: Recipe = EDGE,
-    helpers: Helpers | None = None,
+    teachers: Teachers | None = None,
     *,
     minutes: float | None = None,
     workers: int = 0,
 ) -> dict[str, float]:
     """Trains as dehaze-train does; `steps` are the recipe's."""
     torch.manual_seed(0)
-    objective = Objective(build_network(recipe.network), recipe.losses, helpers or Helpers())
+    objective = Objective(build_network(recipe.network), recipe.losses, teachers or Teachers())
     shares, validation = small_data()
     run = Run(out, None if minutes else recipe.steps, minutes, workers=workers)
     with joined_processes() as processes:

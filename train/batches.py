@@ -75,7 +75,9 @@ class Batches(Dataset[Crops]):
         items = [source[index] for source, index in which[own]]
         scattering = torch.zeros(options.size, 2)
         scattering[own] = torch.tensor([item.scattering for item in items])
-        haze = draw_haze(scattering, options.haze, generator).part(own)
+        airlight = torch.tensor(options.haze.airlight).repeat(options.size, 1)
+        airlight[own] = torch.tensor([item.airlight or options.haze.airlight for item in items])
+        haze = draw_haze(scattering, airlight, options.haze, generator).part(own)
         return _collate(items, places[own], haze, step, options)
 
     def from_step(self, step: int, workers: int, device: torch.device) -> Iterator[Crops]:

@@ -85,11 +85,14 @@ def scatter(clear: Tensor, transmission: Tensor, airlight: Tensor | float) -> Te
     return clear * transmission + airlight * (1 - transmission)
 
 
-def draw_haze(scattering: Tensor, recipe: HazeRecipe, generator: torch.Generator) -> HazeDraw:
+def draw_haze(
+    scattering: Tensor, airlight: Tensor, recipe: HazeRecipe, generator: torch.Generator
+) -> HazeDraw:
     """Draws the haze of a batch; the same generator state gives the same.
 
     Args:
         scattering: (N, 2) range of the scattering coefficient of each sample.
+        airlight: (N, 2) range of the airlight of each sample.
     """
     count = len(scattering)
 
@@ -101,15 +104,15 @@ def draw_haze(scattering: Tensor, recipe: HazeRecipe, generator: torch.Generator
 
     low, high = scattering.view(count, 2, 1, 1, 1).unbind(1)
     beta = uniform(low, high) * ~chosen(recipe.clear_share)
-    airlight = uniform(*recipe.airlight)
-    airlight = torch.where(chosen(recipe.white_share), torch.ones(()), airlight)
+    grey = uniform(*airlight.view(count, 2, 1, 1, 1).unbind(1))
+    white_or_grey = torch.where(chosen(recipe.white_share), torch.ones(()), grey)
     tint = recipe.tint * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
-    airlight = (airlight + tint * chosen(recipe.tinted_share)).clamp(max=1)
+    colour = (white_or_grey + tint * chosen(recipe.tinted_share)).clamp(max=1)
     cells = torch.randn(count, 1, UNEVEN_CELLS, UNEVEN_CELLS, generator=generator)
     unevenness = recipe.unevenness * cells * chosen(recipe.uneven_share)
     noise = uniform(0, recipe.sensor_noise) * chosen(recipe.noisy_share)
     quality = uniform(*recipe.jpeg_quality) * chosen(recipe.jpeg_share)
-    return HazeDraw(beta, airlight, unevenness, noise, quality.flatten())
+    return HazeDraw(beta, colour, unevenness, noise, quality.flatten())
 
 
 def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Generator) -> Pair:

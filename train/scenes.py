@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from .sources import Item
 
 BORDER = 10
 """Pixels cut off each side of NYU and FRIDA2, as in RESIDE: NYU's frame has a white margin."""
+OUTDOOR_AIRLIGHT = (0.5, 1.0)
+"""Grey days: with RESIDE's 0.7 as the darkest, grey skies of photographs came out black."""
 INDOOR_SCATTERING = (0.6, 1.8)
 """RESIDE's range of beta, for depth as a share of the scene's largest (arXiv 1712.04143)."""
 
@@ -40,12 +42,14 @@ class Scenes:
     """Each (1, h, w) float16: a share of the scene's largest depth, or metres."""
     scattering: tuple[float, float]
     """Range of the scattering coefficient per unit of `depth`."""
+    airlight: tuple[float, float] | None = None
+    """Range of the airlight, if it is not the recipe's."""
 
     def __len__(self) -> int:
         return len(self.clear)
 
     def __getitem__(self, index: int) -> Item:
-        return Item(self.clear[index], self.depth[index], None, self.scattering)
+        return Item(self.clear[index], self.depth[index], None, self.scattering, self.airlight)
 
     def split(self, held_out: int) -> tuple[Scenes, Scenes]:
         """(all but the last `held_out` scenes, the last ones).
@@ -60,8 +64,8 @@ class Scenes:
                 f"got {len(self)}"
             )
         return (
-            Scenes(self.clear[:cut], self.depth[:cut], self.scattering),
-            Scenes(self.clear[cut:], self.depth[cut:], self.scattering),
+            replace(self, clear=self.clear[:cut], depth=self.depth[:cut]),
+            replace(self, clear=self.clear[cut:], depth=self.depth[cut:]),
         )
 
 
@@ -97,7 +101,8 @@ def load_frida2(folder: Path, scale: int) -> Scenes:
     Raises:
         InputError: no such scenes.
     """
-    return load_scenes(depth_pairs(folder), scale, metres, (0.008, 0.06), BORDER)
+    roads = load_scenes(depth_pairs(folder), scale, metres, (0.008, 0.06), BORDER)
+    return replace(roads, airlight=OUTDOOR_AIRLIGHT)
 
 
 def load_scenes(

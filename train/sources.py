@@ -19,6 +19,8 @@ class Item(NamedTuple):
     """(3, h, w) uint8 RGB, given instead of depth."""
     scattering: tuple[float, float] = (0.0, 0.0)
     """Range of the scattering coefficient per unit of `depth`."""
+    airlight: tuple[float, float] | None = None
+    """Range of the airlight, if it is not the recipe's."""
 
 
 class Source(Protocol):

@@ -67,6 +67,14 @@ def test_given_pairs_and_made_haze_mix_by_their_shares() -> None:
     assert made.min() > 0
 
 
+def test_a_source_may_have_airlight_of_its_own() -> None:
+    night = replace(rooms(), airlight=(0.2, 0.3))
+    options = replace(OPTIONS, haze=HazeRecipe())
+    airlight = Batches([Share(rooms(), 0.5), Share(night, 0.5)], options)[0].haze.airlight
+    assert airlight[:4].min() >= 0.7
+    assert airlight[4:].max() <= 0.3
+
+
 def test_crops_are_cut_to_the_smallest_scene_and_to_whole_cells() -> None:
     assert draw(0, replace(OPTIONS, crop=500)).hazy.shape[-2:] == (40, 56)
     mixed = draw(0, replace(OPTIONS, crop=500), Share(Files(), 1.0))

@@ -19,7 +19,8 @@ def draw(recipe: HazeRecipe, count: int = 200, clear: Tensor | None = None) -> P
     if clear is None:
         clear = torch.rand(count, 3, *SIZE, generator=generator)
     depth = torch.rand(count, 1, *SIZE, generator=generator)
-    haze = draw_haze(torch.tensor([[0.6, 1.8]]).repeat(count, 1), recipe, generator)
+    ranges = (torch.tensor([r]).repeat(count, 1) for r in ((0.6, 1.8), recipe.airlight))
+    haze = draw_haze(*ranges, recipe, generator)
     return synthesise(clear, depth, haze, generator)
 
 
@@ -75,8 +76,10 @@ def test_a_hazy_sky_keeps_its_colour() -> None:
     clear = torch.full((1, 3, 8, 8), 0.2)
     depth = torch.full((1, 1, 8, 8), 30.0)
     depth[..., :4, :] = 500  # metres
-    haze = draw_haze(torch.tensor([[0.04, 0.05]]), HazeRecipe(), torch.Generator().manual_seed(0))
+    ranges = torch.tensor([[0.04, 0.05]]), torch.tensor([[0.5, 0.6]])
+    haze = draw_haze(*ranges, HazeRecipe(), torch.Generator().manual_seed(0))
     pair = synthesise(clear, depth, haze, torch.Generator())
+    assert 0.5 <= haze.airlight.min() <= haze.airlight.max() <= 0.6
     sky, ground = (..., slice(0, 4), slice(None)), (..., slice(4, 8), slice(None))
     assert torch.allclose(pair.clear[sky], pair.hazy[sky], atol=1e-5)
     assert torch.equal(pair.clear[ground], clear[ground])

@@ -7,10 +7,15 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 import torch
-from training import EDGE, train_small, weights
+from training import EDGE, same, train_small, weights
 
+from dehaze.runtime import UsageError
 from dehaze.train.haze import HazeRecipe
+from dehaze.train.loop import Run, _check
+from dehaze.train.networks import build_network
+from dehaze.train.processes import Processes
 
 RECIPE = replace(
     EDGE, network="rfd-student", steps=3, crops=((0.0, 16),), haze=HazeRecipe(), scale=1
@@ -18,6 +23,8 @@ RECIPE = replace(
 """No batch norms, so that two halves of a batch give the gradient of the whole."""
 
 SCRIPT = """
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -28,31 +35,63 @@ sys.path.insert(0, {tests!r})
 from test_processes import RECIPE
 from training import train_small
 
-train_small(Path(sys.argv[1]), RECIPE)
+import dehaze.train.loop as loop
+
+out, stop_at = Path(sys.argv[1]), int(sys.argv[2])
+draw = loop._Stream.pair
+
+def pair(stream, step, elapsed):
+    if step == stop_at and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return draw(stream, step, elapsed)
+
+loop._Stream.pair = pair
+try:
+    train_small(out, RECIPE)
+except KeyboardInterrupt:
+    print("stopped", flush=True)
 """
 
 
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
+def train_in_two(out: Path, tmp_path: Path, stop_at: int = -1) -> str:
+    """Trains in two processes; at the step `stop_at` the second is told to stop."""
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     result = subprocess.run(
-        [*command, str(script), str(tmp_path / "two")], capture_output=True, text=True, timeout=120
+        [*command, str(script), str(out), str(stop_at)],
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert result.returncode == 0, result.stderr[-2000:]
-    alone = train_small(tmp_path / "one", RECIPE)
+    return result.stdout
+
+
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    train_in_two(tmp_path / "two", tmp_path)
+    train_small(tmp_path / "one", RECIPE)
     one, two = (weights(tmp_path / name, "rfd-student") for name in ("one", "two"))
-    start = weights_at_start()
+    torch.manual_seed(0)
+    start = build_network("rfd-student").state_dict()
     for name, weight in one.items():
         moved = (weight - start[name]).abs().max()
         # Adam divides by the gradient's size: rounding shows where a gradient is nearly zero.
         assert (weight - two[name]).abs().max() <= 0.02 * moved + 1e-6, name
-    assert alone["indoor_db"] > 0
-    assert (tmp_path / "two" / "log.csv").read_text().count("\n") == 2  # one process writes
+    log = (tmp_path / "two" / "log.csv").read_text()
+    assert log.count("\n") == 2  # one process writes
 
 
-def weights_at_start() -> dict[str, torch.Tensor]:
-    from dehaze.train.networks import build_network
+def test_one_of_two_is_told_to_stop_and_both_do_and_go_on(tmp_path: Path) -> None:
+    train_in_two(tmp_path / "whole", tmp_path)
+    assert train_in_two(tmp_path / "parts", tmp_path, stop_at=1).count("stopped") == 2
+    assert not (tmp_path / "parts" / "rfd-student.safetensors").exists()
+    assert "stopped" not in train_in_two(tmp_path / "parts", tmp_path)
+    whole, parts = (weights(tmp_path / name, "rfd-student") for name in ("whole", "parts"))
+    assert same(whole, parts)
 
-    torch.manual_seed(0)
-    return build_network("rfd-student").state_dict()
+
+def test_a_batch_that_processes_cannot_share_is_told(tmp_path: Path) -> None:
+    three = Processes(0, 3, torch.device("cpu"))
+    with pytest.raises(UsageError, match="that 3 processes can share, got 4; --set batch=3"):
+        _check(EDGE, Run(tmp_path, steps=1), three)

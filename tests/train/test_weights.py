@@ -26,7 +26,7 @@ def held_out(shared_data: Path, scale: int) -> Scenes:
     names = [f"{index:04d}.jpg" for index in range(1349, 1399, 9)]
     folder = shared_data / "nyu"
     files = [(folder / "image" / name, folder / "depth" / name) for name in names]
-    return load_scenes(files, scale, share_of_largest, INDOOR_SCATTERING, folder, border=10)
+    return load_scenes(files, scale, share_of_largest, INDOOR_SCATTERING, border=10)
 
 
 def test_edge_takes_haze_away_and_leaves_clear_pictures_alone(shared_data: Path) -> None:

@@ -89,7 +89,8 @@ def train(
     processes.require_equal(step)
     objective.autocast = _autocast(device, recipe)
     if run.compiled:
-        objective.predict = torch.compile(network.predict)
+        # One graph for each size of crop: torch 2.13 cannot compile `padded` for all sizes at once.
+        objective.predict = torch.compile(network.predict, dynamic=False)
     joined = processes.joined(objective)
     stream = _Stream(shares, recipe, run, processes)
     started = time.monotonic() - seconds

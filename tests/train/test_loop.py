@@ -199,7 +199,7 @@ def test_bfloat16_trains_too(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("network", ["rfd-student", "aecr-net"])
+@pytest.mark.parametrize("network", ["rfd-student", "ffa-net", "aecr-net"])
 def test_every_network_trains_by_the_same_loop(network: str, tmp_path: Path) -> None:
     recipe = replace(
         EDGE,

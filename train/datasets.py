@@ -13,7 +13,6 @@ from .recipe import Recipe
 from .reside import depth_pairs, match_pairs
 from .scenes import (
     INDOOR_SCATTERING,
-    Scenes,
     load_frida2,
     load_nyu,
     load_scenes,
@@ -130,7 +129,7 @@ def _add_pairs(data: Data, pairs: PairFolder, share: float, recipe: Recipe) -> N
         data.hold_out("pairs", pair_examples(held_out, limit))
 
 
-def _hold_out_scenes(data: Data, scenes: Scenes | Source, recipe: Recipe) -> None:
+def _hold_out_scenes(data: Data, scenes: Source, recipe: Recipe) -> None:
     limit = recipe.validation_pictures
     if recipe.super_resolution:
         data.hold_out("doubled", doubling_examples(scenes, limit))

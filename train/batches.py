@@ -6,7 +6,7 @@ processes share a batch without talking to each other.
 
 from __future__ import annotations
 
-import signal
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -89,15 +89,18 @@ class Batches(Dataset[Crops]):
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             pin_memory=device.type == "cuda",
-            worker_init_fn=_leave_signals_to_the_parent,
+            worker_init_fn=_leave_the_group,
         )
         return iter(loader)
 
 
-def _leave_signals_to_the_parent(worker: int) -> None:  # noqa: ARG001  # torch's hook
-    """Ctrl-C, systemd and torchrun signal the whole group; workers end when the loop does."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+def _leave_the_group(worker: int) -> None:  # noqa: ARG001  # torch's hook
+    """Ctrl-C, `timeout` and torchrun signal the whole group; workers end when the loop does.
+
+    Ignoring SIGTERM instead would let a worker that nothing closed outlive the loop: at its exit,
+    multiprocessing asks such a worker to end by SIGTERM, then waits for it without a limit.
+    """
+    os.setsid()
 
 
 def pair_from_crops(crops: Crops, device: torch.device, options: BatchOptions) -> Pair:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,3 +118,16 @@ def test_pictures_below_a_cell_are_told() -> None:
     tiny = Scenes([torch.zeros(3, 6, 40).byte()], [torch.ones(1, 6, 40).half()], (0.6, 1.8))
     with pytest.raises(InputError, match="8 pixels a side or more at the training scale, got 6"):
         Batches([Share(tiny, 1.0)], OPTIONS)[0]
+
+
+def test_workers_that_nothing_closed_do_not_hold_up_the_exit() -> None:
+    """A leaked iterator, as a traceback in a notebook or a test keeps one."""
+    script = """
+import test_batches
+loop = test_batches.Batches([test_batches.Share(test_batches.rooms(), 1.0)], test_batches.OPTIONS)
+kept = loop.from_step(0, 1, test_batches.CPU)
+next(kept)
+"""
+    folders = os.pathsep.join(sys.path)
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{folders}"}
+    subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=True)

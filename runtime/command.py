@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from .errors import DehazeError
 
-__all__ = ["positive_int", "run_command"]
+__all__ = ["positive_float", "positive_int", "run_command"]
 
 INTERRUPTED = 130
 """The shell's own exit code for Ctrl-C."""
@@ -20,6 +20,13 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1 up, got {text}")
     return int(text)
+
+
+def positive_float(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
+    return value
 
 
 def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:

@@ -16,14 +16,14 @@ from .attention_block import Block
 from .deform import DeformConv2d
 from .network import Network, Prediction, padded
 
-SIZE_MULTIPLE = 4
-"""Frames are padded to a multiple of this many pixels: the deepest level is 1/4."""
 BLOCK_APPLICATIONS = 6
 DEFORM_APPLICATIONS = 2
 
 
 class AecrNet(Network):
     """(N, 3, H, W) RGB in [0, 1] to the same, any size from 64x64."""
+
+    size_multiple = 4  # the deepest level is 1/4
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class AecrNet(Network):
 
     def encode(self, image: Tensor) -> list[Tensor]:
         """(N, 3, H, W) RGB in [0, 1] to 64, 128 and 256 channels at 1, 1/2 and 1/4, rounded up."""
-        x = padded(image, SIZE_MULTIPLE)
+        x = padded(image, self.size_multiple)
         levels = []
         for conv in self.down:
             x = F.relu(conv(x))

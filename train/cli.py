@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from dehaze.runtime.command import positive_int, run_command
+from dehaze.runtime.command import positive_float, positive_int, run_command
 
 EXAMPLES = """examples:
   dehaze-train edge --minutes 80                       the student that ships
@@ -18,13 +18,6 @@ EXAMPLES = """examples:
   dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3 --workers 8
   torchrun --nproc-per-node 4 -m dehaze.train.cli aecr-net --vgg vgg19-dcbb9e9d.pth
 """
-
-
-def positive_float(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text}")
-    return value
 
 
 def count(text: str) -> int:

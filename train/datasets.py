@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,9 @@ from .pairs import PairFolder, open_pairs
 from .recipe import Recipe
 from .reside import depth_pairs, match_pairs
 from .scenes import (
+    EVERY,
     INDOOR_SCATTERING,
+    Scenes,
     load_frida2,
     load_nyu,
     load_scenes,
@@ -52,12 +54,15 @@ class Data:
         return Validation(self.examples)
 
 
-def open_data(folders: Sequence[str], recipe: Recipe) -> Data:
+def open_data(folders: Sequence[str], recipe: Recipe, *, training: bool = True) -> Data:
     """Opens each `FOLDER` or `FOLDER=SHARE` of a batch, whatever layout it has.
 
     That is a folder with `nyu/` or `frida2/`, clear pictures in `image/` or `clear/` with `depth/`,
     or hazy and clear ones as in RESIDE and the NTIRE sets (see `reside.find_pairs`). `HAZY:CLEAR`
     are any two folders whose files have the same names.
+
+    Args:
+        training: whether to load what NYU and FRIDA2 have to train on, too: 2 GB at full size.
 
     Raises:
         InputError: no such folder, nothing in it to train on, or too little.
@@ -71,15 +76,15 @@ def open_data(folders: Sequence[str], recipe: Recipe) -> Data:
         if colon:
             _add_pairs(data, PairFolder(match_pairs(hazy, clear), recipe.scale), share, recipe)
         else:
-            _add(data, Path(name), share, recipe)
+            _add(data, Path(name), share, recipe, training)
     return data
 
 
-def _add(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
+def _add(data: Data, folder: Path, share: float, recipe: Recipe, training: bool) -> None:
     if not folder.is_dir():
         raise InputError(f"{folder}: expected a folder of training data; see --data")
     if (folder / "nyu").is_dir() or (folder / "frida2").is_dir():
-        _add_rooms_and_roads(data, folder, share, recipe)
+        _add_rooms_and_roads(data, folder, share, recipe, training)
     elif _has_depth_alone(folder):
         _add_scenes(data, folder, share, recipe)
     else:
@@ -96,19 +101,37 @@ def _positive(number: str, entry: str) -> float:
     return value
 
 
-def _add_rooms_and_roads(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
+def _add_rooms_and_roads(
+    data: Data, folder: Path, share: float, recipe: Recipe, training: bool
+) -> None:
     """NYU Depth v2 and FRIDA2, of which roads are `road_share` of the samples."""
     rooms, roads = (folder / "nyu").is_dir(), (folder / "frida2").is_dir()
     road_share = recipe.road_share if rooms and roads else float(roads)
     if rooms:
-        trained, held_out = load_nyu(folder / "nyu", recipe.scale).split(NYU_HELD_OUT)
-        data.shares.append(Share(trained, share * (1 - road_share)))
+        trained, held_out = _split(load_nyu, folder / "nyu", NYU_HELD_OUT, recipe, training)
+        data.shares += [Share(scenes, share * (1 - road_share)) for scenes in trained]
         _hold_out_scenes(data, held_out, recipe)
     if road_share:
-        trained, held_out = load_frida2(folder / "frida2", recipe.scale).split(FRIDA2_HELD_OUT)
-        data.shares.append(Share(trained, share * road_share))
+        trained, held_out = _split(
+            load_frida2, folder / "frida2", FRIDA2_HELD_OUT, recipe, training
+        )
+        data.shares += [Share(scenes, share * road_share) for scenes in trained]
         if not recipe.super_resolution:
             data.hold_out("road", road_examples(held_out, recipe.validation_pictures))
+
+
+def _split(
+    load: Callable[[Path, int, slice], Scenes],
+    folder: Path,
+    held_out: int,
+    recipe: Recipe,
+    training: bool,
+) -> tuple[list[Scenes], Scenes]:
+    """What is trained on, if it is wanted, and the last scenes, which never are."""
+    if not training:
+        return [], load(folder, recipe.scale, slice(-held_out, None))
+    trained, last = load(folder, recipe.scale, EVERY).split(held_out)
+    return [trained], last
 
 
 def _add_scenes(data: Data, folder: Path, share: float, recipe: Recipe) -> None:

@@ -27,7 +27,6 @@ GRID_STRIDE = 8
 """Pixels per cell of the grid, along each axis."""
 SIZE_MULTIPLE = 32
 """Frames are padded to a multiple of this many pixels: the coarsest level is 1/32."""
-MINIMUM_SIZE = 64
 MAXIMUM_LOG_GAIN = 3.0
 """A gain of 20; 1/t is 6 at the thickest haze of RESIDE (beta 1.8)."""
 
@@ -189,6 +188,8 @@ def apply_grid(image: Tensor, grid: Tensor, stride: int) -> Tensor:
 
 class Edge(Network):
     """The student. It is trained on thumbnails, since the estimator sees nothing else."""
+
+    grid_stride = GRID_STRIDE
 
     def __init__(self) -> None:
         super().__init__()

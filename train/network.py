@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +23,15 @@ class Prediction(NamedTuple):
 
 class Network(FeatureSpace):
     """A network that can be trained, and teach."""
+
+    exported: ClassVar[bool] = True
+    """Whether it takes hazy pictures, as a model file does."""
+    minimum_size: ClassVar[int] = 64
+    """Smallest height and width in pixels."""
+    size_multiple: ClassVar[int] = 1
+    """Frames are padded to a multiple of this many pixels."""
+    grid_stride: ClassVar[int] = 0
+    """Pixels per cell of the grid that it estimates, along each axis; 0 for one without."""
 
     def predict(self, image: Tensor) -> Prediction:
         """(N, 3, h, w) RGB in [0, 1], at the scale that the network is trained at."""

@@ -79,29 +79,35 @@ def metres(depth: NDArray[Any]) -> NDArray[Any]:
     return np.minimum(depth / 10, 500)
 
 
-def load_nyu(folder: Path, scale: int) -> Scenes:
+EVERY = slice(None)
+
+
+def load_nyu(folder: Path, scale: int, which: slice = EVERY) -> Scenes:
     """NYU Depth v2 as RESIDE uses it: `image/NNNN.jpg`, `depth/NNNN.jpg` (8 bits, linear).
 
     Args:
         scale: pixels of the files per training pixel, along each axis.
+        which: of the scenes, by name.
 
     Raises:
         InputError: no such scenes.
     """
-    return load_scenes(depth_pairs(folder), scale, share_of_largest, INDOOR_SCATTERING, BORDER)
+    files = depth_pairs(folder)[which]
+    return load_scenes(files, scale, share_of_largest, INDOOR_SCATTERING, BORDER)
 
 
-def load_frida2(folder: Path, scale: int) -> Scenes:
+def load_frida2(folder: Path, scale: int, which: slice = EVERY) -> Scenes:
     """FRIDA2's rendered roads, fog from light to its own 0.0375 per metre and beyond.
 
     Args:
         folder: holds `clear/NN.webp` and `depth/NN.png`, 16 bits, decimetres.
         scale: pixels of the files per training pixel, along each axis.
+        which: of the scenes, by name.
 
     Raises:
         InputError: no such scenes.
     """
-    roads = load_scenes(depth_pairs(folder), scale, metres, (0.008, 0.06), BORDER)
+    roads = load_scenes(depth_pairs(folder)[which], scale, metres, (0.008, 0.06), BORDER)
     return replace(roads, airlight=OUTDOOR_AIRLIGHT)
 
 

@@ -40,6 +40,8 @@ def colour_network() -> nn.Sequential:
 class SrTeacher(Network):
     """(N, 3, H, W) RGB in [0, 1] to (N, 3, 2 H, 2 W)."""
 
+    exported = False
+
     def __init__(self) -> None:
         super().__init__()
         self.colours = nn.ModuleList(colour_network() for _ in range(3))

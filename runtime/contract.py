@@ -43,7 +43,8 @@ class ModelContract:
     precision: str
     """`fp32`, `fp16` or `int8`."""
     target: str
-    """The engine that the graph was written for: `onnxruntime` or `tensorrt`."""
+    """The engine that the graph was written for: `onnxruntime`, its Arm build (`onnxruntime-arm`)
+    or `tensorrt`."""
     minimum_size: int
     """Smallest height and width in pixels."""
     parameters: int
@@ -54,6 +55,8 @@ class ModelContract:
     """Pixels per cell of the second output, `grid`; 0 where the model has none."""
     card: str = ""
     """The model card in one line: trained on what, for how long, what it scores."""
+    calibration_sha256: str = ""
+    """Hash of the pictures that INT8 was calibrated on; empty for other precisions."""
 
     @property
     def size_requirements(self) -> SizeRequirements:
@@ -93,6 +96,7 @@ class ModelContract:
                 source_sha256=metadata[_PREFIX + "source_sha256"],
                 grid_stride=int(metadata[_PREFIX + "grid_stride"]),
                 card=metadata[_PREFIX + "card"],
+                calibration_sha256=metadata.get(_PREFIX + "calibration_sha256", ""),
             )
         except (KeyError, ValueError) as error:
             raise ModelError(

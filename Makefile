@@ -1,7 +1,7 @@
 # Two commands do everything: `make demo` and `make test`. Python 3.10 or newer is all they need.
 PYTHON ?= python3
 .DELETE_ON_ERROR:
-.PHONY: demo test check types clip clean
+.PHONY: demo test check types clip plugin clean
 
 # $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
 define environment
@@ -39,6 +39,11 @@ types:  # mypy sees the namespace package through links
 
 clip: .venv/installed  ## render the demo clip again: four minutes
 	.venv/bin/python demo/make_clip.py
+
+plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
+	cmake -S export/plugin -B build/plugin \
+	  $(if $(TENSORRT_INCLUDE_DIR),-DTENSORRT_INCLUDE_DIR=$(TENSORRT_INCLUDE_DIR))
+	cmake --build build/plugin
 
 clean:
 	rm -rf .venv .venv-demo build demo/result *.egg-info

@@ -1,4 +1,4 @@
-"""dehaze-export: a checkpoint to a model file that dehaze-run takes."""
+"""dehaze-export: a checkpoint to a model file that dehaze-run takes, or to a TensorRT engine."""
 
 from __future__ import annotations
 
@@ -6,56 +6,221 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from dehaze.runtime.command import run_command
+from dehaze.runtime.command import positive_float, positive_int, run_command
+from dehaze.runtime.errors import UsageError
+
+EPILOG = """examples:
+  dehaze-export --fp16
+  dehaze-export runs/edge/edge.safetensors --int8 --target onnxruntime tensorrt
+  dehaze-export edge-fp16-tensorrt.onnx --engine --shapes 640x480 1280x720 1920x1080
+
+The last one runs on the device: it needs TensorRT and a GPU, but neither torch nor onnx.
+"""
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dehaze-export",
-        description="Export a network to ONNX, uint8 RGB pixels in and out, and compare it with "
-        "torch on three sizes.",
+        description="Export a network to ONNX, uint8 RGB pixels in and out of any size, and "
+        "compare it with torch; build TensorRT engines.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "model",
         nargs="?",
         default="edge",
-        help="a network with shipped weights (edge), a checkpoint of dehaze-train, or with "
-        "--random-weights any network (default: %(default)s)",
+        help="a network with shipped weights (default: edge), a checkpoint of dehaze-train, with "
+        "--random-weights any network, or with --engine or --lint an .onnx file",
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path(), help="folder for NAME.onnx (default: here)"
+    parser.add_argument("--out", type=Path, default=Path(), help="folder (default: here)")
+    _add_graph_options(parser.add_argument_group("the graph"))
+    _add_data_options(parser.add_argument_group("held-out pictures, for --int8 and --validate"))
+    _add_engine_options(parser.add_argument_group("TensorRT"))
+    return parser
+
+
+def _add_graph_options(group: argparse._ArgumentGroup) -> None:
+    precision = group.add_mutually_exclusive_group()
+    precision.add_argument("--fp16", action="store_true", help="half precision")
+    precision.add_argument("--int8", action="store_true", help="8 bits, calibrated")
+    group.add_argument(
+        "--target",
+        nargs="+",
+        choices=("onnxruntime", "onnxruntime-arm", "tensorrt"),
+        help="one file for each (default: onnxruntime, with --engine tensorrt)",
     )
-    parser.add_argument(
+    group.add_argument(
+        "--deform",
+        choices=("standard", "plugin", "gridsample"),
+        help="deformable convolution as DeformConv, as our TensorRT plugin, or made of GridSample, "
+        "for ONNX Runtime before 1.25 (default: plugin for tensorrt, else standard)",
+    )
+    group.add_argument(
         "--random-weights", action="store_true", help="an untrained network, to measure its speed"
     )
-    parser.add_argument(
-        "--gridsample",
-        action="store_true",
-        help="make DeformConv of GridSample, for ONNX Runtime before 1.25 (Python 3.10)",
+
+
+def _add_data_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--data",
+        action="append",
+        metavar="FOLDER",
+        help="as for dehaze-train; may be repeated (default: ../shared/data)",
     )
-    return parser
+    group.add_argument(
+        "--pictures",
+        type=positive_int,
+        default=24,
+        help="to calibrate on, and as many others to measure on (default: %(default)s)",
+    )
+    group.add_argument(
+        "--max-drop",
+        type=positive_float,
+        default=0.2,
+        metavar="DB",
+        help="PSNR that INT8 may cost; layers stay in higher precision until it does "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--validate", action="store_true", help="measure the PSNR whatever the precision"
+    )
+
+
+def _add_engine_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--engine", action="store_true", help="build an engine for this machine")
+    group.add_argument(
+        "--lint", action="store_true", help="say what TensorRT would not take of an .onnx file"
+    )
+    group.add_argument(
+        "--shapes",
+        nargs=3,
+        type=frame_size,
+        metavar=("MIN", "OPT", "MAX"),
+        help="smallest, best and largest WIDTHxHEIGHT (default: 64x64 1280x720 1920x1080)",
+    )
+    group.add_argument("--plugin", type=Path, metavar="LIBRARY", help="what `make plugin` built")
+    group.add_argument(
+        "--workspace", type=positive_int, default=1024, metavar="MIB", help="(default: 1024)"
+    )
+    group.add_argument("--timing-cache", type=Path, metavar="FILE", help="makes later builds short")
+    group.add_argument(
+        "--version-compatible", action="store_true", help="for later TensorRT versions, too"
+    )
+    group.add_argument(
+        "--hardware-compatible",
+        choices=("none", "same_compute_capability", "ampere_plus"),
+        default="none",
+        help="for other GPUs, too; not on a Jetson (default: none)",
+    )
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT to (height, width)."""
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}")
+    return int(height), int(width)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
-    return run_command("dehaze-export", lambda: _run(options), "nothing was written")
+    return run_command("dehaze-export", lambda: _run(options), "nothing more was written")
 
 
 def _run(options: argparse.Namespace) -> None:
+    if options.model.endswith(".onnx"):
+        _from_onnx(Path(options.model), options)
+        return
+    if options.lint:
+        raise UsageError("--lint takes an .onnx file; exports for tensorrt are checked anyway")
+    engine_options = _engine_options(options) if options.engine else None
+    for path in _export(options):
+        if engine_options and path.suffix == ".onnx":
+            _build(path, options.out, engine_options)
+
+
+def _export(options: argparse.Namespace) -> list[Path]:
     from dehaze.train.checkpoint import shipped_or_path
 
-    from .model_file import COMPARED_SIZES, onnx_from_checkpoint, onnx_from_random_weights
+    from .comparison import COMPARED_SIZES
+    from .model_file import ExportOptions, export_checkpoint, export_random_weights
 
-    if options.random_weights:
-        path, comparison = onnx_from_random_weights(
-            options.model, options.out, gridsample=options.gridsample
-        )
-    else:
-        path, comparison = onnx_from_checkpoint(
-            shipped_or_path(options.model), options.out, gridsample=options.gridsample
-        )
-    sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
-    print(
-        f"{path}: {path.stat().st_size / 1e6:.2f} MB; at {sizes} within {comparison.largest}/255 "
-        f"of torch, {comparison.differing:.4%} of the bytes differ"
+    targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
+    if options.engine and targets != ["tensorrt"]:
+        raise UsageError("engines are built of models for TensorRT; leave --target out")
+    wanted = ExportOptions(
+        precision="fp16" if options.fp16 else "int8" if options.int8 else "fp32",
+        targets=list(dict.fromkeys(targets)),
+        form=options.deform,
+        data=options.data or ["../shared/data"],
+        pictures=options.pictures,
+        maximum_drop_db=options.max_drop,
+        validated=options.validate,
     )
+    if options.random_weights:
+        exported = export_random_weights(options.model, options.out, wanted)
+    else:
+        exported = export_checkpoint(shipped_or_path(options.model), options.out, wanted)
+    sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
+    paths = []
+    for one in exported:
+        compared = (
+            f"float32 at {sizes} within {one.comparison.largest}/255 of torch, "
+            f"{one.comparison.differing:.4%} of the bytes differ"
+        )
+        megabytes = f"{one.path.stat().st_size / 1e6:.2f} MB"
+        print(f"{one.path}: {'; '.join((megabytes, compared, *one.notes))}", flush=True)
+        paths.append(one.path)
+    return paths
+
+
+def _from_onnx(model: Path, options: argparse.Namespace) -> None:
+    if options.engine == options.lint:
+        raise UsageError(f"{model} is exported already; give either --engine or --lint with it")
+    if options.engine:
+        _build(model, options.out, _engine_options(options))
+    else:
+        _lint(model)
+
+
+def _build(model: Path, out: Path, engine_options: object) -> None:
+    from dehaze.runtime.engine import engine_from_onnx
+    from dehaze.runtime.engine_options import EngineOptions
+
+    assert isinstance(engine_options, EngineOptions)
+    path = engine_from_onnx(model, out, engine_options)
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _engine_options(options: argparse.Namespace) -> object:
+    from dehaze.runtime.engine_options import EngineOptions, ShapeRange
+
+    shapes = options.shapes or [(64, 64), (720, 1280), (1080, 1920)]
+    return EngineOptions(
+        shapes=ShapeRange(*((1, height, width, 3) for height, width in shapes)),
+        workspace_mib=options.workspace,
+        timing_cache=options.timing_cache,
+        plugin=options.plugin,
+        version_compatible=options.version_compatible,
+        hardware_compatibility=options.hardware_compatible,
+    )
+
+
+def _lint(model: Path) -> None:
+    import onnx
+
+    from dehaze.runtime.errors import GateError, InputError, one_line
+
+    from .tensorrt_lint import lint, report
+
+    try:
+        findings = lint(onnx.load(model))
+    except Exception as error:  # protobuf's DecodeError, in a module without types, or OSError
+        raise InputError(f"{model}: expected an ONNX file ({one_line(error)})") from error
+    for line in report(findings):
+        print(line)
+    errors = sum(finding.severity == "error" for finding in findings)
+    if errors:
+        raise GateError(f"{model}: {errors} things that TensorRT would not take; see above")
+    print(f"{model}: nothing that TensorRT would refuse")

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from dehaze.runtime.errors import GateError
 from dehaze.train.edge import EdgeEstimator
 
+from .graph_passes import name_layers, pool_globally
+
 OPSET = 20
 """Has DeformConv (19) and is what TensorRT 10.3's parser knows."""
 
@@ -70,7 +72,7 @@ def onnx_from_network(
     """
     height, width = (torch.export.Dim(name, min=2, max=4096) for name in ("height", "width"))
     batch = torch.export.Dim("batch", min=1, max=64)
-    example = torch.rand(2, 3, 4 * multiple, 6 * multiple)
+    example = torch.rand(2, 3, 8 * multiple, 12 * multiple)
     with _quiet():
         program = torch.onnx.export(
             network.eval(),
@@ -96,7 +98,7 @@ def simplified(model: onnx.ModelProto, multiple: int) -> onnx.ModelProto:
         GateError: the simplified graph gives something else.
     """
     source = model.graph.input[0].name
-    sample = {source: [1, 3, 4 * multiple, 5 * multiple]}
+    sample = {source: [1, 3, 8 * multiple, 10 * multiple]}
     with _quiet():
         result, same = onnxsim.simplify(
             model, check_n=1, test_input_shapes=sample, skip_fuse_bn=True
@@ -104,6 +106,8 @@ def simplified(model: onnx.ModelProto, multiple: int) -> onnx.ModelProto:
     if not same:
         raise GateError("onnxsim changed the graph's result; report it with the checkpoint")
     simple: onnx.ModelProto = result
+    name_layers(simple)
+    pool_globally(simple)
     return simple
 
 

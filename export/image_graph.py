@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import ModelProto, TensorProto, compose, helper, numpy_helper, parser
+from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper, parser
 
 from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
 from .estimator_graph import OPSET
 
 IR_VERSION = 9
+NETWORK = "net_"
+"""What the names of the network's nodes and tensors begin with."""
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>'
 
 # A stride-4 window over (H, W, 3) pixels is a (4, 12) window over the one-channel plane (H, 3 W):
@@ -26,21 +28,35 @@ _THUMBNAIL = """
 thumbnail_of (uint8[N, H, W, 3] image) =>
     (float[N, 3, h4, w4] thumbnail, float[N, Hp, Wp, 3] pixels, int64[2] size)
 {
-    size = Shape <start = 1, end = 3> (image)
-    multiple = Constant <value_ints = [MULTIPLE]> ()
-    short = Neg (size)
-    missing = Mod (short, multiple)
-    before = Constant <value_ints = [0, 0, 0, 0, 0]> ()
-    colours = Constant <value_ints = [0]> ()
-    pads = Concat <axis = 0> (before, missing, colours)
-    padded = Pad <mode = "edge"> (image, pads)
-    pixels = Cast <to = 1> (padded)
+    PADDED
     rows = Constant <value_ints = [0, 0, -1]> ()
     plane = Reshape (pixels, rows)
     channel = Constant <value_ints = [1]> ()
     plane4 = Unsqueeze (plane, channel)
     thumbnail = Conv <strides = [STRIDE, COLUMNS]> (plane4, window)
 }
+"""
+_PADS = """
+    multiple = Constant <value_ints = [MULTIPLE]> ()
+    origin = Constant <value_ints = [0, 0]> ()
+    short = Sub (origin, size)
+    missing = Mod (short, multiple)
+    before = Constant <value_ints = [0, 0, 0, 0, 0]> ()
+    colours = Constant <value_ints = [0]> ()
+    pads = Concat <axis = 0> (before, missing, colours)
+"""
+_PADDED_BYTES = f"""
+    size = Shape <start = 1, end = 3> (image)
+    {_PADS}
+    padded = Pad <mode = "edge"> (image, pads)
+    pixels = Cast <to = 1> (padded)
+"""
+# TensorRT knows uint8 only at the border of a graph, next to a Cast.
+_PADDED_FLOATS = f"""
+    floats = Cast <to = 1> (image)
+    size = Shape <start = 1, end = 3> (floats)
+    {_PADS}
+    pixels = Pad <mode = "edge"> (floats, pads)
 """
 
 # Bilinear interpolation by a whole factor is a product with a constant matrix: 8 rows from a cell
@@ -50,10 +66,11 @@ apply (float[N, 4, h, w] estimate, float[N, Hp, Wp, 3] pixels, int64[2] size, fl
     (uint8[N, H, W, 3] clear, float[N, h, w, 4] grid)
 {
     grid = Transpose <perm = [0, 2, 3, 1]> (estimate)
-    difference = Sub (grid, identity)
+    difference = Sub (estimate, identity)
     share = Mul (strength, units)
     change = Mul (difference, share)
-    wanted = Add (change, identity)
+    planes = Add (change, identity)
+    wanted = Transpose <perm = [0, 2, 3, 1]> (planes)
     around = Constant <value_ints = [0, 1, 1, 0, 0, 1, 1, 0]> ()
     bordered = Pad <mode = "edge"> (wanted, around)
     first = Constant <value_ints = [0]> ()
@@ -88,29 +105,43 @@ apply (float[N, 4, h, w] estimate, float[N, Hp, Wp, 3] pixels, int64[2] size, fl
     bias = Reshape (bias_cells, full)
     scaled = Mul (pixels, gain)
     result = Add (scaled, bias)
-    bytes = QuantizeLinear (result, one, zero)
+    CLEAR
+}
+"""
+_CLEAR_BYTES = """
     origin = Constant <value_ints = [0, 0]> ()
     axes = Constant <value_ints = [1, 2]> ()
+    bytes = QuantizeLinear (result, one, zero)
     clear = Slice (bytes, origin, size, axes)
-}
+"""
+# TensorRT's cast to uint8 truncates, and is undefined outside of 0 to 255.
+_CLEAR_FLOATS = """
+    origin = Constant <value_ints = [0, 0]> ()
+    axes = Constant <value_ints = [1, 2]> ()
+    inside = Slice (result, origin, size, axes)
+    clipped = Clip (inside, black, white)
+    whole = Round (clipped)
+    clear = Cast <to = 2> (whole)
 """
 
 # For networks that are image to image by themselves.
-_FLOAT_IN = """
-float_of (uint8[N, H, W, 3] image) => (float[N, 3, H, W] input)
-{
-    planes = Transpose <perm = [0, 3, 1, 2]> (image)
-    pixels = Cast <to = 1> (planes)
-    input = Mul (pixels, unit)
-}
+_FLOAT_IN = f"""
+float_of (uint8[N, H, W, 3] image) => (float[N, 3, Hp, Wp] input, int64[2] size)
+{{
+    {_PADDED_FLOATS}
+    planes = Transpose <perm = [0, 3, 1, 2]> (pixels)
+    input = Mul (planes, unit)
+}}
 """
-_BYTES_OUT = """
-bytes_of (float[N, 3, H, W] output) => (uint8[N, H, W, 3] clear)
-{
-    bytes = QuantizeLinear (output, unit, zero)
-    clear = Transpose <perm = [0, 2, 3, 1]> (bytes)
-}
+_BYTES_OUT = f"""
+bytes_of (float[N, 3, Hp, Wp] output, int64[2] size) => (uint8[N, H, W, 3] clear)
+{{
+    pixels = Transpose <perm = [0, 2, 3, 1]> (output)
+    result = Mul (pixels, white)
+    {_CLEAR_FLOATS}
+}}
 """
+_LIMITS = {"black": np.array(0, np.float32), "white": np.array(255, np.float32)}
 
 
 def interpolation_weights(factor: int) -> NDArray[np.float32]:
@@ -139,65 +170,68 @@ def _horizontal(selector: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.kron(interpolation_weights(GRID_STRIDE).T, selector)
 
 
-def _piece(text: str, constants: dict[str, NDArray[Any]]) -> ModelProto:
+def _piece(text: str, prefix: str, constants: dict[str, NDArray[Any]]) -> ModelProto:
     model = parser.parse_model(_HEADER + text)
     model.graph.initializer.extend(numpy_helper.from_array(v, k) for k, v in constants.items())
-    return model
+    return _prefixed(model, prefix)
 
 
-def model_from_estimator(estimator: ModelProto) -> ModelProto:
+def model_from_estimator(estimator: ModelProto, *, tensorrt: bool) -> ModelProto:
     """Image to image around a graph from `thumbnail` to `estimate`.
 
     Inputs `image` and, optional, `strength`; outputs `clear` and `grid`.
+
+    Args:
+        tensorrt: write the border as TensorRT takes it; ONNX Runtime is slower then by some passes
+            over the frame.
     """
-    text = _THUMBNAIL.replace("MULTIPLE", str(SIZE_MULTIPLE))
-    text = text.replace("STRIDE", str(THUMBNAIL_STRIDE)).replace(
-        "COLUMNS", str(3 * THUMBNAIL_STRIDE)
-    )
-    head = _piece(text, {"window": _thumbnail_window()})
+    padded = _PADDED_FLOATS if tensorrt else _PADDED_BYTES
+    text = _THUMBNAIL.replace("PADDED", padded).replace("MULTIPLE", str(SIZE_MULTIPLE))
+    text = text.replace("STRIDE", str(THUMBNAIL_STRIDE))
+    text = text.replace("COLUMNS", str(3 * THUMBNAIL_STRIDE))
+    head = _piece(text, "in_", {"window": _thumbnail_window()})
     gain, bias = np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)
     gain[0] = 1
     bias[1:] = np.eye(3)
     constants: dict[str, NDArray[Any]] = {
-        "identity": np.array([1, 0, 0, 0], np.float32),
-        "units": np.array([1, 255, 255, 255], np.float32),
+        "identity": np.array([1, 0, 0, 0], np.float32).reshape(1, 4, 1, 1),
+        "units": np.array([1, 255, 255, 255], np.float32).reshape(1, 4, 1, 1),
         "to_rows": interpolation_weights(GRID_STRIDE),
         "to_gain": _horizontal(gain),
         "to_bias": _horizontal(bias),
-        "one": np.array(1, np.float32),
-        "zero": np.array(0, np.uint8),
     }
-    model = compose.merge_models(
-        compose.add_prefix(head, "in_", rename_inputs=False, rename_outputs=False),
-        _prefixed(estimator, "net_"),
-        [("thumbnail", "thumbnail")],
-    )
-    tail = compose.add_prefix(
-        _piece(_APPLY, constants), "out_", rename_inputs=False, rename_outputs=False
-    )
-    model = compose.merge_models(
-        model, tail, [(name, name) for name in ("estimate", "pixels", "size")]
-    )
+    if tensorrt:
+        constants |= _LIMITS
+    else:
+        constants |= {"one": np.array(1, np.float32), "zero": np.array(0, np.uint8)}
+    tail = _APPLY.replace("CLEAR", _CLEAR_FLOATS if tensorrt else _CLEAR_BYTES)
+    model = _joined(head, _prefixed(estimator, NETWORK), "thumbnail")
+    model = _joined(model, _piece(tail, "out_", constants), "estimate", "pixels", "size")
     # An initializer with an input's name is that input's default.
     model.graph.initializer.append(helper.make_tensor("strength", TensorProto.FLOAT, [], [1.0]))
     return _finished(model, "edge")
 
 
-def model_from_image_network(network: ModelProto, name: str) -> ModelProto:
-    """Image to image around a graph from `input` to `output`, both (N, 3, H, W) in [0, 1]."""
-    unit = np.array(1 / 255, np.float32)
-    head = compose.add_prefix(
-        _piece(_FLOAT_IN, {"unit": unit}), "in_", rename_inputs=False, rename_outputs=False
-    )
-    tail = compose.add_prefix(
-        _piece(_BYTES_OUT, {"unit": unit, "zero": np.array(0, np.uint8)}),
-        "out_",
-        rename_inputs=False,
-        rename_outputs=False,
-    )
-    model = compose.merge_models(head, _prefixed(network, "net_"), [("input", "input")])
-    model = compose.merge_models(model, tail, [("output", "output")])
+def model_from_image_network(network: ModelProto, name: str, multiple: int) -> ModelProto:
+    """Image to image around a graph from `input` to `output`, both (N, 3, H, W) in [0, 1].
+
+    Args:
+        multiple: of pixels, that the graph takes; frames are padded to it.
+    """
+    head = _piece(_FLOAT_IN.replace("MULTIPLE", str(multiple)), "in_", {"unit": np.array(1 / 255, np.float32)})
+    model = _joined(head, _prefixed(network, NETWORK), "input")
+    model = _joined(model, _piece(_BYTES_OUT, "out_", _LIMITS), "output", "size")
     return _finished(model, name)
+
+
+def _joined(first: ModelProto, second: ModelProto, *tensors: str) -> ModelProto:
+    """The second graph after the first, by the tensors of these names."""
+    return compose.merge_models(first, second, [(name, name) for name in tensors])
+
+
+def in_network(node: NodeProto) -> bool:
+    """Whether a node belongs to the network, not to the pixels' way in and out."""
+    return node.name.startswith(NETWORK)
 
 
 def _prefixed(model: ModelProto, prefix: str) -> ModelProto:
@@ -211,6 +245,7 @@ def _finished(model: ModelProto, name: str) -> ModelProto:
     model.producer_name = "dehaze-export"
     model.doc_string = ""
     del model.metadata_props[:]
+    del model.opset_import[1:]  # merging repeats it
     del model.graph.value_info[:]  # shapes of a smaller graph; engines infer them anew
     for node in model.graph.node:
         node.doc_string = ""

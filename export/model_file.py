@@ -1,154 +1,152 @@
-"""From a checkpoint to a model file of ours: exported, simplified, compared, described."""
+"""From a checkpoint to model files of ours: exported, compared, converted, described."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
-from torch import nn
 
 from dehaze.runtime.contract import ModelContract
-from dehaze.runtime.errors import GateError, UsageError
+from dehaze.runtime.errors import UsageError
 from dehaze.runtime.models import TWIN_SUFFIX
-from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.runtime.output_file import finished_output
 from dehaze.train.checkpoint import load_network
-from dehaze.train.deform import DeformConv2d
-from dehaze.train.edge import GRID_STRIDE, MINIMUM_SIZE, THUMBNAIL_STRIDE, Edge
+from dehaze.train.network import Network
 from dehaze.train.networks import build_network, parameter_count
-from dehaze.train.sr_teacher import SrTeacher
 
-from .estimator_graph import GridEstimator, onnx_from_network, simplified
-from .image_graph import model_from_estimator, model_from_image_network
-
-COMPARED_SIZES = ((64, 64), (123, 201), (480, 640))
-"""(height, width): the smallest, an odd one, a common one."""
-MAXIMUM_DIFFERENCE = 1
-"""In steps of 1/255: both round, and not always the same way."""
+from .base_graph import Form, Target, base_model
+from .comparison import Comparison, compare
+from .precision import Calibrated, Precision, at_precision
+from .sensitivity import mean_psnr, write_sensitivity
+from .tensorrt_graph import for_tensorrt
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How far an ONNX model is from the network that it came from."""
+class ExportOptions:
+    """Which model files are made of a network."""
 
-    largest: int
-    """Largest difference of a byte over all compared frames."""
-    differing: float
-    """Share of the bytes that differ."""
+    precision: Precision = "fp32"
+    targets: Sequence[Target] = ("onnxruntime",)
+    form: Form | None = None
+    """How deformable convolution is written; None: the plugin for TensorRT, else standard."""
+    data: Sequence[str] = ("../shared/data",)
+    """What INT8 is calibrated on, as `--data` of dehaze-train."""
+    pictures: int = 24
+    """To calibrate on, and as many others to measure on."""
+    maximum_drop_db: float | None = 0.2
+    """What INT8 may cost in PSNR; None leaves that unmeasured."""
+    validated: bool = False
+    """Whether to measure the PSNR on the held-out pictures, whatever the precision."""
 
 
-def onnx_from_checkpoint(
-    checkpoint: Path, out: Path, *, gridsample: bool = False
-) -> tuple[Path, Comparison]:
-    """Writes `NAME.onnx` into the folder `out`.
+@dataclass(frozen=True)
+class Exported:
+    """A model file that was written."""
 
-    Args:
-        gridsample: make deformable convolution of GridSample, for ONNX Runtime before 1.25, and
-            write `NAME-gridsample.onnx`.
+    path: Path
+    comparison: Comparison
+    """The float32 graph against torch."""
+    notes: Sequence[str]
+    """What the precision costs, as measured."""
+
+
+@dataclass(frozen=True)
+class _Origin:
+    name: str
+    source_sha256: str
+    card: str
+
+
+def export_checkpoint(checkpoint: Path, out: Path, options: ExportOptions) -> list[Exported]:
+    """Writes `NAME[-PRECISION][-TARGET].onnx` into the folder `out`, one for each target.
 
     Raises:
         ModelError: not a checkpoint of ours.
-        GateError: the exported model gives something else than the network.
+        GateError: a model gives something else than what it came from.
+        InputError: no data to calibrate INT8 on.
         OutputError: `out` cannot be written.
     """
     network, provenance = load_network(checkpoint)
     source = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    return _write(network, provenance["network"], source, _card(provenance), out, gridsample)
+    return _export(network, _Origin(provenance["network"], source, _card(provenance)), out, options)
 
 
-def onnx_from_random_weights(
-    name: str, out: Path, *, gridsample: bool = False
-) -> tuple[Path, Comparison]:
-    """Writes an untrained network, to measure its speed; the rest as `onnx_from_checkpoint`."""
+def export_random_weights(name: str, out: Path, options: ExportOptions) -> list[Exported]:
+    """Writes an untrained network, to measure its speed; the rest as `export_checkpoint`."""
     torch.manual_seed(0)
-    card = "random weights: for timing only"
-    return _write(build_network(name).eval(), name, "", card, out, gridsample)
+    origin = _Origin(name, "", "random weights: for timing only")
+    options = replace(options, pictures=1, maximum_drop_db=None)
+    return _export(build_network(name).eval(), origin, out, options)
+
+
+def _export(network: Network, origin: _Origin, out: Path, options: ExportOptions) -> list[Exported]:
+    if not network.exported:
+        raise UsageError(f"{origin.name} doubles clear pictures for training; it is not exported")
+    if options.form == "plugin" and any(target != "tensorrt" for target in options.targets):
+        raise UsageError("the plugin's node runs in TensorRT alone; add --target tensorrt")
+    calibrated = Calibrated(options.data, origin.name, options.pictures)
+    if options.precision == "int8" or options.validated:
+        _ = calibrated.data  # before minutes of work: a folder may not be there
+    return [_write(network, origin, out, options, target, calibrated) for target in options.targets]
 
 
 def _write(
-    network: nn.Module, name: str, source: str, card: str, out: Path, gridsample: bool
-) -> tuple[Path, Comparison]:
-    for module in network.modules():
-        if isinstance(module, DeformConv2d):
-            module.decomposed = gridsample
-    path = out / f"{name}{TWIN_SUFFIX if gridsample else ''}.onnx"
-    model = _image_model(network, name)
-    contract = ModelContract(
-        name=name,
-        precision="fp32",
-        target="onnxruntime",
-        minimum_size=MINIMUM_SIZE,
-        parameters=parameter_count(network),
-        source_sha256=source,
-        grid_stride=GRID_STRIDE if isinstance(network, Edge) else 0,
-        card=card,
+    network: Network,
+    origin: _Origin,
+    out: Path,
+    options: ExportOptions,
+    target: Target,
+    calibrated: Calibrated,
+) -> Exported:
+    form = options.form or ("plugin" if target == "tensorrt" else "standard")
+    base = base_model(network, origin.name, target, form)
+    comparison = compare(base, network)
+    plugin = form == "plugin"
+    converted = at_precision(
+        base, options.precision, target, calibrated, options.maximum_drop_db, plugin=plugin
     )
+    notes = [converted.note] if converted.note else []
+    if options.validated:
+        scoring = calibrated.data.scoring
+        scores = [mean_psnr(graph, scoring) for graph in (converted.runnable, base)]
+        notes.append(
+            f"{scores[0]:.2f} dB on {len(scoring)} held-out pictures, float32 {scores[1]:.2f}"
+        )
+    model = converted.model
+    if target == "tensorrt":
+        model = for_tensorrt(model, plugin=plugin)
+    contract = ModelContract(
+        name=origin.name,
+        precision=options.precision,
+        target=target,
+        minimum_size=network.minimum_size,
+        parameters=parameter_count(network),
+        source_sha256=origin.source_sha256,
+        grid_stride=network.grid_stride,
+        card="; ".join((origin.card, *notes)),
+        calibration_sha256=converted.calibration_sha256,
+    )
+    model.producer_name = "dehaze-export"
     onnx.helper.set_model_props(model, contract.to_metadata())
-    comparison = compare(model, network)
+    path = out / f"{file_stem(origin.name, options.precision, target, form)}.onnx"
     with finished_output(path, overwrite=True) as unfinished:
         unfinished.write_bytes(model.SerializeToString())
-    return path, comparison
+    if converted.sensitivity is not None:
+        write_sensitivity(converted.sensitivity, path.with_suffix(".sensitivity.json"))
+    return Exported(path, comparison, notes)
 
 
-def _image_model(network: nn.Module, name: str) -> onnx.ModelProto:
-    if isinstance(network, Edge):
-        multiple = 8  # of thumbnail pixels: three halvings
-        graph = onnx_from_network(
-            GridEstimator(network.estimator), "thumbnail", "estimate", multiple
-        )
-        return model_from_estimator(simplified(graph, multiple))
-    if isinstance(network, SrTeacher):
-        raise UsageError(f"{name} doubles clear pictures for training; it is not exported")
-    graph = onnx_from_network(network, "input", "output", THUMBNAIL_STRIDE)
-    return model_from_image_network(simplified(graph, THUMBNAIL_STRIDE), name)
-
-
-def compare(model: onnx.ModelProto, network: nn.Module) -> Comparison:
-    """Runs both on the same frames.
-
-    Raises:
-        GateError: they differ by more than rounding.
-    """
-    onnxruntime = import_onnxruntime()
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # it warns that `strength` has a default; that is its purpose
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-    )
-    generator = np.random.default_rng(0)
-    differences = []
-    for height, width in COMPARED_SIZES:
-        frames = _test_frames(height, width, generator)
-        expected = _run_torch(network, frames)
-        got = session.run(["clear"], {"image": frames})[0]
-        differences.append(np.abs(got.astype(int) - expected).ravel())
-        if differences[-1].max() > MAXIMUM_DIFFERENCE:
-            raise GateError(
-                f"expected the exported model within {MAXIMUM_DIFFERENCE}/255 of torch at "
-                f"{width}x{height}, got {differences[-1].max()}/255; the export is not usable"
-            )
-    joined = np.concatenate(differences)
-    return Comparison(int(joined.max()), float((joined > 0).mean()))
-
-
-def _test_frames(height: int, width: int, generator: np.random.Generator) -> NDArray[np.uint8]:
-    """(2, H, W, 3): noise, and a smooth picture like a hazy one."""
-    noise = generator.integers(0, 256, (height, width, 3), np.uint8)
-    ramp = np.linspace(90, 230, height * width * 3).reshape(height, width, 3).astype(np.uint8)
-    return np.stack((noise, ramp))
-
-
-@torch.no_grad()
-def _run_torch(network: nn.Module, frames: NDArray[np.uint8]) -> NDArray[np.int64]:
-    image = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-    clear = (network(image).clamp(0, 1) * 255).round()
-    return clear.permute(0, 2, 3, 1).long().numpy()
+def file_stem(name: str, precision: Precision, target: Target, form: Form) -> str:
+    """The name of a model's file: what differs from the default is in it."""
+    parts = [name]
+    parts += [precision] if precision != "fp32" else []
+    parts += [target.removeprefix("onnxruntime-")] if target != "onnxruntime" else []
+    return "-".join(parts) + (TWIN_SUFFIX if form == "gridsample" else "")
 
 
 def _machine(provenance: dict[str, Any]) -> str:

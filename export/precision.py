@@ -1,0 +1,133 @@
+"""The same model in FP16 or INT8, measured against the float32 one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal
+
+from onnx import ModelProto
+
+from dehaze.runtime.errors import GateError
+
+from .base_graph import Target
+from .calibration import CalibrationData, activation_ranges, load_calibration_data
+from .comparison import psnr_between
+from .graph_passes import copied, fold_norms
+from .half_precision import half_precision
+from .quantisation import Scheme, quantisable_layers, quantised
+from .sensitivity import Sensitivity, choose_layers
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+MINIMUM_HALF_DB = 60.0
+"""PSNR between the results in FP16 and in float32, at least; both are rounded to bytes."""
+SCHEMES: dict[Target, Scheme] = {
+    "onnxruntime": "u8s8",
+    "onnxruntime-arm": "s8s8",
+    "tensorrt": "s8s8",
+}
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A model in another precision."""
+
+    model: ModelProto
+    runnable: ModelProto
+    """The same with DeformConv, where `model` has the plugin's node: ONNX Runtime runs it."""
+    note: str = ""
+    """What the precision costs, in a few words."""
+    calibration_sha256: str = ""
+    sensitivity: Sensitivity | None = None
+
+
+@dataclass
+class Calibrated:
+    """The calibration of a network, made once, when first needed, for all targets."""
+
+    folders: Sequence[str]
+    network: str
+    count: int
+    _ranges: Any = None
+
+    @cached_property
+    def data(self) -> CalibrationData:
+        return load_calibration_data(self.folders, self.network, self.count)
+
+    def ranges(self, model: ModelProto) -> Any:
+        """Of the network's activations; other targets' models have the same."""
+        if self._ranges is None:
+            self._ranges = activation_ranges(model, self.data.calibration)
+        return self._ranges
+
+
+def at_precision(
+    base: ModelProto,
+    precision: Precision,
+    target: Target,
+    calibrated: Calibrated,
+    maximum_drop_db: float | None,
+    *,
+    plugin: bool,
+) -> Converted:
+    """Converts `base`, which stays as it is.
+
+    Args:
+        maximum_drop_db: what INT8 may cost in PSNR; None for untrained weights, whose result is
+            nothing to measure: all layers are quantised then.
+        plugin: see `half_precision`. What is measured is the same model with DeformConv.
+
+    Raises:
+        GateError: the precision costs more than it may.
+        InputError: no data to calibrate on.
+    """
+    if precision == "fp16":
+        return _half(base, plugin)
+    if precision == "int8":
+        return _eight_bit(base, target, calibrated, maximum_drop_db, plugin)
+    return Converted(base, base)
+
+
+def _half(base: ModelProto, plugin: bool) -> Converted:
+    folded = copied(base)
+    fold_norms(folded)  # 3 dB closer than with norms in half precision
+    model = half_precision(folded)
+    psnr = psnr_between(model, base)
+    if psnr < MINIMUM_HALF_DB:
+        raise GateError(
+            f"expected FP16 at least {MINIMUM_HALF_DB:g} dB from float32, got {psnr:.1f} dB; "
+            f"a layer leaves the range of half precision: export without --fp16"
+        )
+    note = f"FP16 {psnr:.1f} dB from float32"
+    return Converted(half_precision(folded, plugin=True) if plugin else model, model, note)
+
+
+def _eight_bit(
+    base: ModelProto,
+    target: Target,
+    calibrated: Calibrated,
+    maximum_drop_db: float | None,
+    plugin: bool,
+) -> Converted:
+    folded = copied(base)
+    fold_norms(folded)
+    data = calibrated.data
+    quantise = partial(quantised, folded, calibrated.ranges(folded), SCHEMES[target])
+    layers = quantisable_layers(folded)
+    sensitivity = None
+    if maximum_drop_db is None:
+        model, note = quantise(layers), f"INT8 in all of {len(layers)} layers, not measured"
+    else:
+        model, sensitivity = choose_layers(quantise, layers, folded, data.scoring, maximum_drop_db)
+        note = (
+            f"INT8 loses {sensitivity.drop_db:.3f} of {sensitivity.float32_db:.2f} dB on "
+            f"{len(data.scoring)} held-out pictures, {len(sensitivity.kept)} of {len(layers)} "
+            f"layers in higher precision"
+        )
+    final = model
+    if target == "tensorrt":  # what is not in 8 bits should not fall back to 32
+        model = half_precision(model)
+        final = half_precision(final, plugin=True) if plugin else model
+    return Converted(final, model, note, data.sha256, sensitivity)

@@ -1,0 +1,131 @@
+"""INT8: quantise and dequantise nodes around the layers, from one calibration for every target.
+
+ONNX Runtime on x86 is fast with unsigned activations of any zero-point and signed weights, which
+VNNI and AMX multiply as they are. TensorRT takes signed values with zero-point 0 alone, and Arm is
+as fast with those; on x86 they are slower than float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import onnx
+from onnx import ModelProto
+
+from dehaze.runtime.onnxruntime_session import import_onnxruntime
+
+from .graph_passes import constants, copied
+from .half_precision import coordinate_nodes
+from .image_graph import NETWORK, in_network
+
+Scheme = Literal["u8s8", "s8s8"]
+"""Types of activations and weights."""
+
+
+@dataclass(frozen=True)
+class _SchemeOptions:
+    activation: str
+    """Name of onnxruntime's type."""
+    operators: tuple[str, ...]
+    """Which operators compute in 8 bits."""
+    extra: dict[str, Any]
+    """onnxruntime's own extra options."""
+
+
+_SCHEMES: dict[Scheme, _SchemeOptions] = {
+    "u8s8": _SchemeOptions("QUInt8", ("Conv", "ConvTranspose", "Add", "Relu"), {}),
+    # TensorRT fuses what follows a convolution itself, and refuses 32-bit biases.
+    "s8s8": _SchemeOptions(
+        "QInt8",
+        ("Conv", "ConvTranspose"),
+        {
+            "ActivationSymmetric": True,
+            "WeightSymmetric": True,
+            "QuantizeBias": False,
+            "OpTypesToExcludeOutputQuantization": ["Conv", "ConvTranspose"],
+        },
+    ),
+}
+
+
+def quantisable_layers(model: ModelProto) -> list[str]:
+    """Names of the layers that can compute in 8 bits, in order.
+
+    Not those that make coordinates, and not the last one, whose result is the picture or the grid:
+    8 bits for an airlight or a logarithm of the gain would show as steps in a smooth sky. Nor
+    those of a pooled picture: with one pixel there is nothing to gain.
+    """
+    weights = constants(model.graph)
+    coordinates = {node.name for node in coordinate_nodes(model.graph)}
+    pooled = _pooled(model)
+    layers = [
+        node.name.removeprefix(NETWORK)
+        for node in model.graph.node
+        if node.op_type in ("Conv", "ConvTranspose")
+        and in_network(node)
+        and node.name not in coordinates
+        and node.input[1] in weights
+        and node.input[0] not in pooled
+    ]
+    return layers[:-1]
+
+
+def _pooled(model: ModelProto) -> set[str]:
+    """Tensors of one pixel: from a global pool through layers of one input."""
+    pooled: set[str] = set()
+    for node in model.graph.node:
+        if node.op_type == "GlobalAveragePool" or (
+            node.op_type in ("Conv", "Relu") and node.input[0] in pooled
+        ):
+            pooled.update(node.output)
+    return pooled
+
+
+def quantised(
+    model: ModelProto, ranges: Any, scheme: Scheme, layers: Collection[str]
+) -> ModelProto:
+    """A copy of `model` in which these layers compute in 8 bits, per-channel weights.
+
+    Args:
+        ranges: from `activation_ranges`.
+        layers: some of `quantisable_layers`.
+    """
+    import_onnxruntime()
+    from onnxruntime.quantization import QDQQuantizer, QuantType
+
+    options = _SCHEMES[scheme]
+    copy = copied(model)
+    quantizer = QDQQuantizer(
+        copy,
+        per_channel=True,
+        reduce_range=False,
+        weight_qType=QuantType.QInt8,
+        activation_qType=getattr(QuantType, options.activation),
+        tensors_range=ranges,
+        nodes_to_quantize=_nodes(copy, options.operators, layers),
+        nodes_to_exclude=[],
+        op_types_to_quantize=list(options.operators),
+        extra_options=dict(options.extra),
+    )
+    quantizer.quantize_model()
+    quantizer.model.topological_sort()
+    result: ModelProto = quantizer.model.model
+    del result.graph.value_info[:]
+    onnx.checker.check_model(result, full_check=True)
+    return result
+
+
+def _nodes(model: ModelProto, operators: Sequence[str], layers: Collection[str]) -> list[str]:
+    """The layers, and the operators of the scheme whose inputs all come from 8-bit nodes."""
+    chosen = [NETWORK + layer for layer in layers]
+    eight_bit = {
+        output for node in model.graph.node if node.name in chosen for output in node.output
+    }
+    for node in model.graph.node:
+        simple = node.op_type in operators and node.op_type not in ("Conv", "ConvTranspose")
+        if simple and in_network(node) and eight_bit.intersection(node.input):
+            chosen.append(node.name)
+            eight_bit.update(node.output)
+    return chosen

@@ -1,0 +1,126 @@
+"""Which layers lose by 8 bits, and the fewest to keep in higher precision."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from onnx import ModelProto
+from tqdm import tqdm
+
+from dehaze.runtime.errors import GateError
+from dehaze.runtime.output_file import finished_output
+
+from .calibration import Picture
+from .comparison import session_of
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """What one layer costs in 8 bits when all others stay in float32."""
+
+    layer: str
+    drop_db: float
+    """Mean PSNR lost against the clear pictures; below 0 where it happens to gain."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The ranking of the layers, and what was chosen by it."""
+
+    float32_db: float
+    """Mean PSNR of the float32 model over the scoring pictures."""
+    ranking: Sequence[LayerCost]
+    """Most costly first."""
+    kept: Sequence[str]
+    """Layers that stay in higher precision."""
+    drops_db: Sequence[float]
+    """What INT8 costs with 0, 1, 2, ... of the first layers of the ranking kept."""
+
+    @property
+    def drop_db(self) -> float:
+        """What the chosen model costs."""
+        return self.drops_db[-1]
+
+    def to_json(self) -> str:
+        return json.dumps({**asdict(self), "drop_db": self.drop_db}, indent=1)
+
+
+def mean_psnr(model: ModelProto, pictures: Sequence[Picture]) -> float:
+    """Mean over the pictures, in dB."""
+    session = session_of(model)
+    scores = []
+    for picture in pictures:
+        clear = session.run(["clear"], {"image": picture.hazy})[0]
+        mean = float(np.square(clear.astype(np.float64) - picture.clear).mean())
+        scores.append(10 * np.log10(255**2 / max(mean, 1e-6)))
+    return float(np.mean(scores))
+
+
+def choose_layers(
+    quantise: Callable[[Sequence[str]], ModelProto],
+    layers: Sequence[str],
+    float32: ModelProto,
+    pictures: Sequence[Picture],
+    maximum_drop_db: float,
+) -> tuple[ModelProto, Sensitivity]:
+    """Quantises as many layers as the limit allows, keeping the most costly ones.
+
+    Args:
+        quantise: the model with these layers in 8 bits.
+        layers: all that can be.
+        float32: what they come from.
+        maximum_drop_db: what INT8 may cost in mean PSNR.
+
+    Raises:
+        GateError: not even one layer can be in 8 bits.
+    """
+    float32_db = mean_psnr(float32, pictures)
+
+    def drop(model: ModelProto) -> float:
+        return float32_db - mean_psnr(model, pictures)
+
+    bar = tqdm(layers, desc="sensitivity", unit="layer", disable=None, leave=False)
+    costs = [LayerCost(layer, drop(quantise([layer]))) for layer in bar]
+    ranking = sorted(costs, key=lambda cost: -cost.drop_db)
+    drops = []
+    for count in range(len(ranking)):
+        kept = [cost.layer for cost in ranking[:count]]
+        model = quantise([layer for layer in layers if layer not in kept])
+        drops.append(drop(model))
+        if drops[-1] <= maximum_drop_db:
+            return model, Sensitivity(float32_db, ranking, kept, drops)
+    raise GateError(
+        f"expected INT8 within {maximum_drop_db:g} dB of float32, got {min(drops):.2f} dB "
+        f"even with one layer of {len(layers)}; allow more with --max-drop, or train for 8 bits: "
+        f"dehaze-train --set quantised=true"
+    )
+
+
+def write_sensitivity(sensitivity: Sensitivity, path: Path) -> None:
+    """Writes the ranking as JSON to `path` and as a bar chart to the .png beside it.
+
+    Raises:
+        OutputError: one cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    with finished_output(path, overwrite=True) as unfinished:
+        unfinished.write_text(sensitivity.to_json() + "\n")
+    ranking = list(reversed(sensitivity.ranking))
+    figure = Figure(figsize=(8, 1.5 + 0.18 * len(ranking)), layout="constrained")
+    axes = figure.subplots()
+    colours = ["tab:orange" if c.layer in sensitivity.kept else "tab:blue" for c in ranking]
+    axes.barh([c.layer for c in ranking], [c.drop_db for c in ranking], color=colours)
+    axes.tick_params(axis="y", labelsize=6)
+    axes.margins(y=0.01)
+    axes.set_xlabel("PSNR lost by this layer alone in INT8, dB (orange: kept in higher precision)")
+    axes.set_title(
+        f"float32 {sensitivity.float32_db:.2f} dB; INT8 loses {sensitivity.drop_db:.3f} dB "
+        f"with {len(sensitivity.kept)} of {len(ranking)} layers kept"
+    )
+    with finished_output(path.with_suffix(".png"), overwrite=True) as unfinished:
+        figure.savefig(unfinished, dpi=120)

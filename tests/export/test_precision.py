@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from dehaze.export import precision
+from dehaze.export.calibration import Picture, activation_ranges, load_calibration_data
+from dehaze.export.cli import main
+from dehaze.export.comparison import psnr_between, session_of
+from dehaze.export.graph_passes import copied, fold_norms
+from dehaze.export.half_precision import half_precision
+from dehaze.export.quantisation import quantisable_layers, quantised
+from dehaze.export.sensitivity import choose_layers
+from dehaze.export.tensorrt_lint import lint
+from dehaze.runtime import GateError, open_dehazer
+
+
+def types(model: onnx.ModelProto) -> dict[str, int]:
+    """The element type of each tensor, inferred from the graph."""
+    graph = onnx.shape_inference.infer_shapes(model, strict_mode=True).graph
+    known = {t.name: t.data_type for t in graph.initializer}
+    values = [*graph.input, *graph.value_info, *graph.output]
+    return known | {v.name: v.type.tensor_type.elem_type for v in values}
+
+
+@pytest.fixture(scope="module")
+def folded(exported: Path) -> onnx.ModelProto:
+    model = onnx.load(exported)
+    fold_norms(model)
+    return model
+
+
+def test_folded_norms_change_nothing(folded: onnx.ModelProto, exported: Path) -> None:
+    assert "BatchNormalization" not in {node.op_type for node in folded.graph.node}
+    assert psnr_between(folded, onnx.load(exported)) > 80
+
+
+def test_half_precision_keeps_what_needs_the_digits(folded: onnx.ModelProto) -> None:
+    model = half_precision(folded)
+    of = types(model)
+    nodes = {node.name: node for node in model.graph.node}
+    assert of[nodes["net_estimator.coarse.first"].output[0]] == TensorProto.FLOAT16
+    deform = nodes["net_estimator.enhance.deform"]
+    assert {of[name] for name in deform.input if name} == {TensorProto.FLOAT}
+    offsets = nodes["net_estimator.enhance.deform.offset_and_mask"]
+    assert of[offsets.output[0]] == TensorProto.FLOAT
+    assert of[nodes["net_estimator.head"].output[0]] == TensorProto.FLOAT
+    assert [of[value.name] for value in model.graph.output] == [
+        TensorProto.UINT8,
+        TensorProto.FLOAT,
+    ]
+    assert psnr_between(model, folded) > 60
+
+
+def test_fp16_for_both_targets(checkpoint: Path, tmp_path: Path) -> None:
+    targets = ["--target", "onnxruntime", "tensorrt"]
+    assert main([str(checkpoint), "--fp16", *targets, "--out", str(tmp_path)]) == 0
+    with open_dehazer(tmp_path / "edge-fp16.onnx", strength=0.5) as dehazer:
+        assert dehazer.contract.precision == "fp16"
+        assert "dB from float32" in dehazer.contract.card
+    model = onnx.load(tmp_path / "edge-fp16-tensorrt.onnx")
+    assert lint(model) == []
+    plugin = next(n for n in model.graph.node if n.op_type == "HazeDeformConv2d")
+    fields = {a.name: onnx.helper.get_attribute_value(a) for a in plugin.attribute}
+    assert (plugin.domain, fields["plugin_version"]) == ("dehaze", b"1")
+    assert fields["plugin_namespace"] == b"dehaze"
+    assert fields["padding"] == fields["stride"] == fields["dilation"] == [1, 1]
+    made = {t.name: t.data_type for t in model.graph.initializer}
+    assert made[plugin.input[3]] == TensorProto.FLOAT16
+    casts = {n.output[0]: n.attribute[0].i for n in model.graph.node if n.op_type == "Cast"}
+    assert TensorProto.FLOAT not in {casts.get(name) for name in plugin.input[:1]}
+
+
+def test_weights_too_large_for_half_precision_are_refused(
+    folded: onnx.ModelProto,
+) -> None:
+    model = copied(folded)
+    tensor = next(t for t in model.graph.initializer if t.name == "net_estimator.stem.weight")
+    tensor.CopyFrom(numpy_helper.from_array(1e6 * numpy_helper.to_array(tensor), tensor.name))
+    unused = precision.Calibrated([], "edge", 1)
+    with np.errstate(over="ignore"), pytest.raises(GateError, match="export without --fp16"):
+        precision.at_precision(model, "fp16", "onnxruntime", unused, None, plugin=False)
+
+
+@pytest.mark.parametrize("scheme", ["u8s8", "s8s8"])
+def test_quantised_graphs(scheme: str, folded: onnx.ModelProto, depth_data: Path) -> None:
+    data = load_calibration_data([str(depth_data)], "edge", 1)
+    assert len(data.sha256) == 64
+    layers = quantisable_layers(folded)
+    assert "estimator.head" not in layers
+    assert "estimator.enhance.deform.offset_and_mask" not in layers
+    ranges = activation_ranges(folded, data.calibration)
+    model = quantised(folded, ranges, scheme, layers)  # type: ignore[arg-type]
+    values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
+    zeros = [values[n.input[2]] for n in model.graph.node if n.op_type == "QuantizeLinear"]
+    if scheme == "s8s8":
+        assert all(zero.dtype == np.int8 and not zero.any() for zero in zeros[:-1])
+        kinds = {values[n.input[0]].dtype for n in dequantised_weights(model, values)}
+        assert kinds == {np.dtype(np.int8)}  # TensorRT takes no biases of 32 bits
+    else:
+        assert {zero.dtype for zero in zeros} == {np.dtype(np.uint8)}
+    for node in dequantised_weights(model, values):
+        assert values[node.input[1]].ndim == 1  # a scale for each filter
+    assert 25 < psnr_between(model, folded) < 90
+
+
+def dequantised_weights(
+    model: onnx.ModelProto, values: dict[str, np.ndarray]
+) -> list[onnx.NodeProto]:
+    return [
+        node
+        for node in model.graph.node
+        if node.op_type == "DequantizeLinear" and node.input[0] in values
+    ]
+
+
+def test_int8_for_tensorrt_is_ranked_and_described(
+    checkpoint: Path, depth_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = ["estimator.stem", "estimator.coarse.first", "estimator.coarse.second"]
+    monkeypatch.setattr(precision, "quantisable_layers", lambda _: some)
+    limit = ["--max-drop", "3", "--pictures", "1", "--data", str(depth_data)]
+    options = ["--int8", "--target", "tensorrt", *limit, "--out", str(tmp_path)]
+    assert main([str(checkpoint), *options]) == 0
+    model = onnx.load(tmp_path / "edge-int8-tensorrt.onnx")
+    assert [finding for finding in lint(model) if finding.severity == "error"] == []
+    assert "HazeDeformConv2d" in {node.op_type for node in model.graph.node}
+    props = {prop.key: prop.value for prop in model.metadata_props}
+    assert len(props["dehaze.calibration_sha256"]) == 64
+    assert "INT8 loses" in props["dehaze.card"]
+    report = json.loads((tmp_path / "edge-int8-tensorrt.sensitivity.json").read_text())
+    assert {entry["layer"] for entry in report["ranking"]} == set(some)
+    drops = [entry["drop_db"] for entry in report["ranking"]]
+    assert drops == sorted(drops, reverse=True)
+    assert (tmp_path / "edge-int8-tensorrt.sensitivity.png").stat().st_size > 5000
+
+
+def test_the_most_costly_layers_are_kept_until_the_limit_holds(
+    folded: onnx.ModelProto, depth_data: Path
+) -> None:
+    hazy = load_calibration_data([str(depth_data)], "edge", 1).scoring[0].hazy
+    clear = session_of(folded).run(["clear"], {"image": hazy})[0]
+    pictures = [Picture(hazy, clear)]
+    asked: list[tuple[str, ...]] = []
+
+    def quantise(layers: object) -> onnx.ModelProto:
+        """Layer `b` spoils the picture, the others do nothing."""
+        asked.append(tuple(layers))  # type: ignore[arg-type]
+        model = copied(folded)
+        if "b" in asked[-1]:
+            tensor = next(t for t in model.graph.initializer if t.name == "strength")
+            tensor.CopyFrom(numpy_helper.from_array(np.array(0, np.float32), "strength"))
+        return model
+
+    _, result = choose_layers(quantise, ["a", "b", "c"], folded, pictures, 0.1)
+    assert result.kept == ["b"]
+    assert asked == [("a",), ("b",), ("c",), ("a", "b", "c"), ("a", "c")]
+    assert abs(result.drop_db) < 1e-6 < result.drops_db[0]
+    with pytest.raises(GateError, match="allow more with --max-drop") as raised:
+        choose_layers(quantise, ["b"], folded, pictures, 0.1)
+    assert raised.value.exit_code == 3
+
+
+def test_int8_without_data_says_so(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = str(tmp_path / "none")
+    assert main([str(checkpoint), "--int8", "--data", nowhere, "--out", str(tmp_path)]) == 1
+    assert f"{nowhere}: expected a folder" in capsys.readouterr().err
+    assert not list(tmp_path.glob("*.onnx"))

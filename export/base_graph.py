@@ -20,6 +20,7 @@ Form = Literal["standard", "plugin", "gridsample"]
 """How deformable convolution is written: ONNX's DeformConv, our TensorRT plugin's node, or out of
 GridSample, for ONNX Runtime before 1.25 and as a cross-check."""
 
+
 def base_model(network: Network, name: str, target: Target, form: Form) -> ModelProto:
     """The model in float32; of the plugin's form it still has DeformConv, so that it can run.
 

@@ -218,7 +218,9 @@ def model_from_image_network(network: ModelProto, name: str, multiple: int) -> M
     Args:
         multiple: of pixels, that the graph takes; frames are padded to it.
     """
-    head = _piece(_FLOAT_IN.replace("MULTIPLE", str(multiple)), "in_", {"unit": np.array(1 / 255, np.float32)})
+    head = _piece(
+        _FLOAT_IN.replace("MULTIPLE", str(multiple)), "in_", {"unit": np.array(1 / 255, np.float32)}
+    )
     model = _joined(head, _prefixed(network, NETWORK), "input")
     model = _joined(model, _piece(_BYTES_OUT, "out_", _LIMITS), "output", "size")
     return _finished(model, name)

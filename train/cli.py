@@ -83,6 +83,7 @@ def _run(options: argparse.Namespace) -> None:
     import torch  # here, so that --help is instant
 
     from .datasets import open_data
+    from .eight_bit import learn_eight_bits
     from .lock import exclusive
     from .loop import Run, train
     from .networks import build_network
@@ -99,6 +100,8 @@ def _run(options: argparse.Namespace) -> None:
     network = build_network(recipe.network)
     if options.init:
         network, origins["init"] = first_weights(recipe, options.init)
+    if recipe.quantised:
+        learn_eight_bits(network)
     objective = Objective(network, recipe.losses, teachers)
     folders = options.data or ["../shared/data"]
     run = Run(

@@ -68,6 +68,8 @@ class Recipe:
     """Of the moving average of the weights; 0 keeps the last weights."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 on a GPU, float32 on a CPU, where bfloat16 pays only with AVX-512 or AMX."""
+    quantised: bool = False
+    """Whether to learn for INT8: convolutions round as they will after the export."""
     validate_every: int = 1000
     """Steps between scores, log lines and checkpoints."""
     validation_pictures: int = 100

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from dehaze.train.checkpoint import load_network
+from dehaze.train.eight_bit import learn_eight_bits
 from dehaze.train.haze import HazeRecipe
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
@@ -65,7 +66,10 @@ def train_small(
 ) -> dict[str, float]:
     """Trains as dehaze-train does; `steps` are the recipe's."""
     torch.manual_seed(0)
-    objective = Objective(build_network(recipe.network), recipe.losses, teachers or Teachers())
+    network = build_network(recipe.network)
+    if recipe.quantised:
+        learn_eight_bits(network)
+    objective = Objective(network, recipe.losses, teachers or Teachers())
     shares, validation = small_data()
     run = Run(out, None if minutes else recipe.steps, minutes, workers=workers)
     with joined_processes() as processes:

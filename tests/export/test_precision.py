@@ -17,7 +17,7 @@ from dehaze.export.half_precision import half_precision
 from dehaze.export.quantisation import quantisable_layers, quantised
 from dehaze.export.sensitivity import choose_layers
 from dehaze.export.tensorrt_lint import lint
-from dehaze.runtime import GateError, open_dehazer
+from dehaze.runtime import GateError, ModelError, open_dehazer
 
 
 def types(model: onnx.ModelProto) -> dict[str, int]:
@@ -63,6 +63,8 @@ def test_fp16_for_both_targets(checkpoint: Path, tmp_path: Path) -> None:
     with open_dehazer(tmp_path / "edge-fp16.onnx", strength=0.5) as dehazer:
         assert dehazer.contract.precision == "fp16"
         assert "dB from float32" in dehazer.contract.card
+    with pytest.raises(ModelError, match="edge-fp16-tensorrt.onnx --engine"):
+        open_dehazer(tmp_path / "edge-fp16-tensorrt.onnx")
     model = onnx.load(tmp_path / "edge-fp16-tensorrt.onnx")
     assert lint(model) == []
     plugin = next(n for n in model.graph.node if n.op_type == "HazeDeformConv2d")

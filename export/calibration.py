@@ -38,7 +38,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class CalibrationData:
-    """Two sets of held-out pictures that share none."""
+    """Two sets of held-out pictures that share none, and of NYU no room."""
 
     calibration: Sequence[Picture]
     """The ranges of activations come from these."""
@@ -65,7 +65,8 @@ def load_calibration_data(folders: Sequence[str], network: str, count: int) -> C
     Raises:
         InputError: no such folder, or too little in it.
     """
-    recipe = Recipe(network, steps=1, validation_pictures=2 * count)
+    # All of them: taken in turns, both levels of a room then go to the same set.
+    recipe = Recipe(network, steps=1, validation_pictures=1000)
     kinds = open_data(folders, recipe, training=False).examples
     scored = [example for kind in SCORED for example in _taken(kinds.get(kind, []), 0, count)]
     calibrating = [example for kind in kinds.values() for example in _taken(kind, 1, count)]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
-from dehaze.runtime.errors import UsageError
+from dehaze.runtime.errors import GateError, InputError, UsageError, one_line
+
+if TYPE_CHECKING:
+    from dehaze.runtime.engine_options import EngineOptions
 
 EPILOG = """examples:
   dehaze-export --fp16
@@ -129,14 +133,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.model.endswith(".onnx"):
-        _from_onnx(Path(options.model), options)
-        return
+    ignored = [] if options.engine else _given(options, ENGINE_ONLY)
+    if ignored:
+        raise UsageError(f"{', '.join(ignored)} describe an engine; add --engine")
+    try:
+        if options.model.endswith(".onnx"):
+            _from_onnx(Path(options.model), options)
+        else:
+            _from_network(options)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{error.name} is not installed, which exports and --lint need: "
+            f"pip install 'dehaze-edge[export]'; building an engine of an .onnx file does without"
+        ) from error
+
+
+GRAPH_ONLY = ("fp16", "int8", "target", "deform", "random_weights", "data", "validate")
+ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible")
+
+
+def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    """Which of these options the user gave."""
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
+
+
+def _from_network(options: argparse.Namespace) -> None:
     if options.lint:
         raise UsageError("--lint takes an .onnx file; exports for tensorrt are checked anyway")
     engine_options = _engine_options(options) if options.engine else None
     for path in _export(options):
-        if engine_options and path.suffix == ".onnx":
+        if engine_options:
             _build(path, options.out, engine_options)
 
 
@@ -147,11 +173,12 @@ def _export(options: argparse.Namespace) -> list[Path]:
     from .model_file import ExportOptions, export_checkpoint, export_random_weights
 
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
+    targets = list(dict.fromkeys(targets))
     if options.engine and targets != ["tensorrt"]:
         raise UsageError("engines are built of models for TensorRT; leave --target out")
     wanted = ExportOptions(
         precision="fp16" if options.fp16 else "int8" if options.int8 else "fp32",
-        targets=list(dict.fromkeys(targets)),
+        targets=targets,
         form=options.deform,
         data=options.data or ["../shared/data"],
         pictures=options.pictures,
@@ -163,7 +190,6 @@ def _export(options: argparse.Namespace) -> list[Path]:
     else:
         exported = export_checkpoint(shipped_or_path(options.model), options.out, wanted)
     sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
-    paths = []
     for one in exported:
         compared = (
             f"float32 at {sizes} within {one.comparison.largest}/255 of torch, "
@@ -171,29 +197,32 @@ def _export(options: argparse.Namespace) -> list[Path]:
         )
         megabytes = f"{one.path.stat().st_size / 1e6:.2f} MB"
         print(f"{one.path}: {'; '.join((megabytes, compared, *one.notes))}", flush=True)
-        paths.append(one.path)
-    return paths
+    return [one.path for one in exported]
 
 
 def _from_onnx(model: Path, options: argparse.Namespace) -> None:
-    if options.engine == options.lint:
-        raise UsageError(f"{model} is exported already; give either --engine or --lint with it")
+    if not model.is_file():
+        raise InputError(f"{model}: no such file")
+    ignored = _given(options, GRAPH_ONLY)
+    if options.engine == options.lint or ignored:
+        raise UsageError(
+            f"{model} is exported already; give either --engine or --lint with it"
+            + (f", and not {', '.join(ignored)}" if ignored else "")
+        )
     if options.engine:
         _build(model, options.out, _engine_options(options))
     else:
         _lint(model)
 
 
-def _build(model: Path, out: Path, engine_options: object) -> None:
+def _build(model: Path, out: Path, options: EngineOptions) -> None:
     from dehaze.runtime.engine import engine_from_onnx
-    from dehaze.runtime.engine_options import EngineOptions
 
-    assert isinstance(engine_options, EngineOptions)
-    path = engine_from_onnx(model, out, engine_options)
+    path = engine_from_onnx(model, out, options)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def _engine_options(options: argparse.Namespace) -> object:
+def _engine_options(options: argparse.Namespace) -> EngineOptions:
     from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 
     shapes = options.shapes or [(64, 64), (720, 1280), (1080, 1920)]
@@ -210,14 +239,13 @@ def _engine_options(options: argparse.Namespace) -> object:
 def _lint(model: Path) -> None:
     import onnx
 
-    from dehaze.runtime.errors import GateError, InputError, one_line
-
     from .tensorrt_lint import lint, report
 
     try:
-        findings = lint(onnx.load(model))
+        graph = onnx.load(model)
     except Exception as error:  # protobuf's DecodeError, in a module without types, or OSError
         raise InputError(f"{model}: expected an ONNX file ({one_line(error)})") from error
+    findings = lint(graph)
     for line in report(findings):
         print(line)
     errors = sum(finding.severity == "error" for finding in findings)

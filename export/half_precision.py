@@ -1,8 +1,8 @@
 """FP16: the network's arithmetic in half precision, what needs the digits in float32.
 
 Types are in the graph (strongly typed), which is what TensorRT 10.3 to 11.4 take alike. In float32
-stay the pixels and the final apply, the network's last layer, and all that makes coordinates: at
-width 1920 half precision knows positions only to half a pixel.
+stay the pixels and the final apply, what comes before the first layer and from the last one on, and
+all that makes coordinates: at width 1920 half precision knows positions only to half a pixel.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Halving:
         values = [*inferred.value_info, *inferred.input, *inferred.output]
         self._floats = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
         self._floats |= {t.name for t in graph.initializer if t.data_type == TensorProto.FLOAT}
-        kept = [*_last_layers(graph), *coordinate_nodes(graph)]
+        kept = [*_before_layers(graph), *_last_layers(graph), *coordinate_nodes(graph)]
         self._kept = {node.output[0] for node in kept}
         self._half: set[str] = set()
         """Tensors that are in float16 now."""
@@ -102,6 +102,18 @@ class _Halving:
                     helper.make_node("Cast", [tensor], [other], name=f"cast_{other}", to=to)
                 )
         return self._made[tensor]
+
+
+def _before_layers(graph: GraphProto) -> list[NodeProto]:
+    """What no layer precedes: the picture itself, which some networks add at their end."""
+    after: set[str] = set()
+    first = []
+    for node in graph.node:
+        if node.op_type in LAYERS or after.intersection(node.input):
+            after.update(node.output)
+        elif in_network(node):
+            first.append(node)
+    return first
 
 
 def _last_layers(graph: GraphProto) -> list[NodeProto]:

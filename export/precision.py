@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from .comparison import psnr_between
 from .graph_passes import copied, fold_norms
 from .half_precision import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised
-from .sensitivity import Sensitivity, choose_layers
+from .sensitivity import Sensitivity, choose_layers, mean_psnr
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -26,7 +26,7 @@ MINIMUM_HALF_DB = 60.0
 SCHEMES: dict[Target, Scheme] = {
     "onnxruntime": "u8s8",
     "onnxruntime-arm": "s8s8",
-    "tensorrt": "s8s8",
+    "tensorrt": "tensorrt",
 }
 
 
@@ -36,7 +36,8 @@ class Converted:
 
     model: ModelProto
     runnable: ModelProto
-    """The same with DeformConv, where `model` has the plugin's node: ONNX Runtime runs it."""
+    """The same with DeformConv in float32, where `model` will have the plugin's node, which takes
+    data in float16: what ONNX Runtime can run and is measured."""
     note: str = ""
     """What the precision costs, in a few words."""
     calibration_sha256: str = ""
@@ -113,21 +114,26 @@ def _eight_bit(
 ) -> Converted:
     folded = copied(base)
     fold_norms(folded)
-    data = calibrated.data
-    quantise = partial(quantised, folded, calibrated.ranges(folded), SCHEMES[target])
-    layers = quantisable_layers(folded)
-    sensitivity = None
+    data, ranges, scheme = calibrated.data, calibrated.ranges(folded), SCHEMES[target]
+    tensorrt = target == "tensorrt"
+
+    def quantise(layers: Collection[str], *, plugin: bool = False) -> ModelProto:
+        model = quantised(folded, ranges, scheme, layers)
+        # What is not in 8 bits should not fall back to 32 there.
+        return half_precision(model, plugin=plugin) if tensorrt else model
+
+    layers, sensitivity = quantisable_layers(folded), None
     if maximum_drop_db is None:
-        model, note = quantise(layers), f"INT8 in all of {len(layers)} layers, not measured"
+        chosen, note = layers, f"INT8 in all of {len(layers)} layers, not measured"
     else:
-        model, sensitivity = choose_layers(quantise, layers, folded, data.scoring, maximum_drop_db)
+        score = partial(mean_psnr, as_written=tensorrt)
+        _, sensitivity = choose_layers(quantise, layers, score, data.scoring, maximum_drop_db)
+        chosen = [layer for layer in layers if layer not in sensitivity.kept]
         note = (
             f"INT8 loses {sensitivity.drop_db:.3f} of {sensitivity.float32_db:.2f} dB on "
             f"{len(data.scoring)} held-out pictures, {len(sensitivity.kept)} of {len(layers)} "
             f"layers in higher precision"
         )
-    final = model
-    if target == "tensorrt":  # what is not in 8 bits should not fall back to 32
-        model = half_precision(model)
-        final = half_precision(final, plugin=True) if plugin else model
-    return Converted(final, model, note, data.sha256, sensitivity)
+    return Converted(
+        quantise(chosen, plugin=plugin), quantise(chosen), note, data.sha256, sensitivity
+    )

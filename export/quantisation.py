@@ -1,8 +1,9 @@
 """INT8: quantise and dequantise nodes around the layers, from one calibration for every target.
 
 ONNX Runtime on x86 is fast with unsigned activations of any zero-point and signed weights, which
-VNNI and AMX multiply as they are. TensorRT takes signed values with zero-point 0 alone, and Arm is
-as fast with those; on x86 they are slower than float32.
+VNNI and AMX multiply as they are (an x86 without VNNI may saturate sums of these, AVX2's way).
+TensorRT takes signed values with zero-point 0 alone, and Arm is as fast with those; on x86 they are
+slower than float32.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from .graph_passes import constants, copied
 from .half_precision import coordinate_nodes
 from .image_graph import NETWORK, in_network
 
-Scheme = Literal["u8s8", "s8s8"]
-"""Types of activations and weights."""
+Scheme = Literal["u8s8", "s8s8", "tensorrt"]
+"""Types of activations and weights, for ONNX Runtime; or what TensorRT takes."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +35,19 @@ class _SchemeOptions:
     """onnxruntime's own extra options."""
 
 
+_SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}
 _SCHEMES: dict[Scheme, _SchemeOptions] = {
-    "u8s8": _SchemeOptions("QUInt8", ("Conv", "ConvTranspose", "Add", "Relu"), {}),
-    # TensorRT fuses what follows a convolution itself, and refuses 32-bit biases.
-    "s8s8": _SchemeOptions(
+    "u8s8": _SchemeOptions("QUInt8", ("Conv", "Add", "Relu"), {}),
+    "s8s8": _SchemeOptions("QInt8", ("Conv", "Add", "Relu"), _SYMMETRIC),
+    # It fuses what follows a convolution itself, and refuses 32-bit biases. ONNX Runtime would
+    # compute such a graph in float32: it wants a Q after the convolution.
+    "tensorrt": _SchemeOptions(
         "QInt8",
-        ("Conv", "ConvTranspose"),
+        ("Conv",),
         {
-            "ActivationSymmetric": True,
-            "WeightSymmetric": True,
+            **_SYMMETRIC,
             "QuantizeBias": False,
-            "OpTypesToExcludeOutputQuantization": ["Conv", "ConvTranspose"],
+            "OpTypesToExcludeOutputQuantization": ["Conv"],
         },
     ),
 }
@@ -63,7 +66,7 @@ def quantisable_layers(model: ModelProto) -> list[str]:
     layers = [
         node.name.removeprefix(NETWORK)
         for node in model.graph.node
-        if node.op_type in ("Conv", "ConvTranspose")
+        if node.op_type == "Conv"
         and in_network(node)
         and node.name not in coordinates
         and node.input[1] in weights
@@ -118,13 +121,13 @@ def quantised(
 
 
 def _nodes(model: ModelProto, operators: Sequence[str], layers: Collection[str]) -> list[str]:
-    """The layers, and the operators of the scheme whose inputs all come from 8-bit nodes."""
+    """The layers, and the operators of the scheme that take a result of 8 bits."""
     chosen = [NETWORK + layer for layer in layers]
     eight_bit = {
         output for node in model.graph.node if node.name in chosen for output in node.output
     }
     for node in model.graph.node:
-        simple = node.op_type in operators and node.op_type not in ("Conv", "ConvTranspose")
+        simple = node.op_type in operators and node.op_type != "Conv"
         if simple and in_network(node) and eight_bit.intersection(node.input):
             chosen.append(node.name)
             eight_bit.update(node.output)

@@ -18,6 +18,10 @@ from .tensorrt_host import TensorRTHost, tensorrt_host
 __all__ = ["CachedEngine", "cached_engine", "engine_from_onnx", "load_engine"]
 
 
+PLUGIN = b"HazeDeformConv2d"
+"""The operator of our plugin, as its name stands in an ONNX file."""
+
+
 @dataclass(frozen=True)
 class CachedEngine:
     """An engine that fits this machine, the model and the options."""
@@ -101,7 +105,7 @@ def _engine_name(model: Path, header: EngineHeader) -> str:
     it is found again there.
     """
     precision = header.contract(str(model)).precision
-    stem = model.stem.removesuffix(f"-{precision}")
+    stem = model.stem if precision in model.stem.split("-") else f"{model.stem}-{precision}"
     host = header.host
     gpu = f"{_slug(host.gpu)}-{_sm(host)}"
     if header.hardware_compatibility == "same_compute_capability":
@@ -113,7 +117,7 @@ def _engine_name(model: Path, header: EngineHeader) -> str:
         version += "-no-lean"
     elif header.version_compatible:
         version = "any-trt"
-    return f"{stem}-{precision}-{header.shapes}-{gpu}-{version}{ENGINE_SUFFIX}"
+    return f"{stem}-{header.shapes}-{gpu}-{version}{ENGINE_SUFFIX}"
 
 
 def _build(model: Path, out: Path | None, options: EngineOptions, header: EngineHeader) -> Path:
@@ -159,11 +163,12 @@ def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
             f"{model} takes frames of {contract.minimum_size} pixels a side or more, got shapes "
             f"{options.shapes}; raise the minimum"
         )
+    plugin_sha256 = _plugin_sha256(options.plugin)
     return EngineHeader(
         host=_host(model),
         shapes=options.shapes,
         model_sha256=_sha256(content),
-        plugin_sha256=_plugin_sha256(options.plugin),
+        plugin_sha256=plugin_sha256,
         version_compatible=options.version_compatible,
         exclude_lean_runtime=options.exclude_lean_runtime,
         hardware_compatibility=options.hardware_compatibility,
@@ -198,7 +203,12 @@ def _plugin_sha256(plugin: Path | None) -> str:
 
 
 def _build_command(model: Path | None) -> str:
-    return f"build one with `dehaze-export {model.name if model else 'MODEL.onnx'} --engine`"
+    """What to type on the device; a model with our plugin's node needs its library."""
+    plugin = ""
+    if model is not None and PLUGIN in _content(model):
+        plugin = " --plugin build/plugin/libhaze_deform_conv2d.so"
+    name = model.name if model else "MODEL.onnx"
+    return f"build one with `dehaze-export {name} --engine{plugin}`"
 
 
 def _slug(name: str) -> str:

@@ -69,6 +69,8 @@ class OnnxRuntimeSession:
             raise ModelError(f"{path}: {_why_not(path, error)}") from error
         metadata = self._engine.get_modelmeta().custom_metadata_map
         self.contract = ModelContract.from_metadata(metadata, str(path))
+        if self.contract.target == "tensorrt":
+            raise ModelError(f"{path}: {_FOR_TENSORRT.format(path.name)}")
         self._grid_only = onnxruntime.RunOptions()
         self._grid_only.only_execute_path_to_fetches = True
 
@@ -98,13 +100,16 @@ class OnnxRuntimeSession:
         self._engine = None
 
 
+_FOR_TENSORRT = (
+    "expected a model for ONNX Runtime, got one for TensorRT; export with --target onnxruntime, or "
+    "build its engine with `dehaze-export {} --engine`"
+)
+
+
 def _why_not(path: Path, error: Exception) -> str:
     """In words why ONNX Runtime cannot load a file."""
     with suppress(ModelError, OSError):
         metadata = metadata_from_onnx(path.read_bytes(), str(path))
         if ModelContract.from_metadata(metadata, str(path)).target == "tensorrt":
-            return (
-                "expected a model for ONNX Runtime, got one for TensorRT; export with --target "
-                f"onnxruntime, or build its engine with `dehaze-export {path.name} --engine`"
-            )
+            return _FOR_TENSORRT.format(path.name)
     return f"expected an ONNX model, but ONNX Runtime cannot load it ({one_line(error)[:160]})"

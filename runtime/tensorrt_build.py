@@ -9,12 +9,13 @@ bindings of 10.3, 10.13, 10.16 and 11.4 for every name that is used here.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import tensorrt as trt
 
 from .engine_options import EngineOptions, ShapeRange
-from .errors import ModelError, UsageError, one_line
+from .errors import ModelError, OutputError, UsageError, one_line
 from .output_file import finished_output
 from .tensorrt_log import LOG
 
@@ -35,6 +36,8 @@ def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> by
         UsageError: shapes or options that the model or this TensorRT version does not take.
         OutputError: the timing cache cannot be written.
     """
+    if options.timing_cache is not None:
+        _require_folder(options.timing_cache)
     LOG.errors.clear()
     builder = _new_builder()
     if options.plugin is not None:
@@ -160,6 +163,16 @@ def _check_range(shape: tuple[int, ...], shapes: ShapeRange) -> None:
     )
     if not fits:
         raise UsageError(f"the model takes frames of {shape} (-1: any), got shapes {shapes}")
+
+
+def _require_folder(path: Path) -> None:
+    """Raises OutputError where `path` could not be written, before minutes of work."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"{path}: its folder cannot be written")
 
 
 def _use_timing_cache(config: trt.IBuilderConfig, path: Path) -> None:

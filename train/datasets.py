@@ -62,7 +62,7 @@ def open_data(folders: Sequence[str], recipe: Recipe, *, training: bool = True) 
     are any two folders whose files have the same names.
 
     Args:
-        training: whether to load what NYU and FRIDA2 have to train on, too: 2 GB at full size.
+        training: whether to load clear scenes to train on, too: of NYU 2 GB at full size.
 
     Raises:
         InputError: no such folder, nothing in it to train on, or too little.
@@ -86,7 +86,7 @@ def _add(data: Data, folder: Path, share: float, recipe: Recipe, training: bool)
     if (folder / "nyu").is_dir() or (folder / "frida2").is_dir():
         _add_rooms_and_roads(data, folder, share, recipe, training)
     elif _has_depth_alone(folder):
-        _add_scenes(data, folder, share, recipe)
+        _add_scenes(data, folder, share, recipe, training)
     else:
         _add_pairs(data, open_pairs(folder, recipe.scale), share, recipe)
 
@@ -134,11 +134,13 @@ def _split(
     return [trained], last
 
 
-def _add_scenes(data: Data, folder: Path, share: float, recipe: Recipe) -> None:
-    files = depth_pairs(folder)
-    scenes = load_scenes(files, recipe.scale, share_of_largest, INDOOR_SCATTERING)
-    trained, held_out = scenes.split(_held_out(len(scenes)))
-    data.shares.append(Share(trained, share))
+def _add_scenes(data: Data, folder: Path, share: float, recipe: Recipe, training: bool) -> None:
+    def load(folder: Path, scale: int, which: slice) -> Scenes:
+        files = depth_pairs(folder)[which]
+        return load_scenes(files, scale, share_of_largest, INDOOR_SCATTERING)
+
+    trained, held_out = _split(load, folder, _held_out(len(depth_pairs(folder))), recipe, training)
+    data.shares += [Share(scenes, share) for scenes in trained]
     _hold_out_scenes(data, held_out, recipe)
 
 

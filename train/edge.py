@@ -190,6 +190,7 @@ class Edge(Network):
     """The student. It is trained on thumbnails, since the estimator sees nothing else."""
 
     grid_stride = GRID_STRIDE
+    size_multiple = SIZE_MULTIPLE
 
     def __init__(self) -> None:
         super().__init__()

@@ -20,7 +20,7 @@ ACTIVATION_LEVELS = 255
 
 
 def learn_eight_bits(network: Network) -> None:
-    """Turns the convolutions that the export quantises into `RoundedConv2d`, in place.
+    """Turns convolutions, as the export quantises them, into `RoundedConv2d`, in place.
 
     Not the last one, nor those that predict offsets. Names and weights stay as they are.
     """
@@ -38,9 +38,7 @@ class RoundedConv2d(nn.Conv2d):
         """(N, C, H, W) to (N, D, H', W')."""
         if max(x.shape[-2:]) == 1:
             return super().forward(x)
-        with torch.autocast(x.device.type, enabled=False):  # bfloat16 cannot count to 255
-            activations, weight = rounded_activations(x), rounded_weight(self.weight)
-        return self._conv_forward(activations, weight, self.bias)
+        return self._conv_forward(rounded_activations(x), rounded_weight(self.weight), self.bias)
 
 
 def rounded_weight(weight: Tensor) -> Tensor:

@@ -77,6 +77,21 @@ def test_an_exported_file_needs_to_be_told_what_for(
     assert "give either --engine or --lint" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--engine", "--fp16"], "and not --fp16"),
+        (["--lint", "--shapes", "64x64", "128x128", "256x256"], "--shapes describe an engine"),
+        (["--engine", "--shapes", "640x480", "64x64", "32x32"], "minimum <= optimum"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    options: list[str], words: str, exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(exported), *options]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_lint_names_what_tensorrt_refuses(
     exported: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +120,6 @@ def test_engines_are_built_without_torch(exported: Path) -> None:
 import sys
 for name in ("torch", "onnx", "onnxsim", "onnxscript"):
     sys.modules[name] = None
-from dehaze.export import comparison
 from dehaze.export.cli import main
 sys.exit(main([{str(exported)!r}, "--engine"]))
 """

@@ -61,7 +61,7 @@ def test_rounding_costs_a_little_and_not_more() -> None:
     assert 0 < (after - before).abs().mean() < 0.03
 
 
-def test_a_quantised_run_differs_and_exports(tmp_path: Path) -> None:
+def test_a_quantised_run_gives_other_weights(tmp_path: Path) -> None:
     recipe = replace(EDGE, steps=3)
     train_small(tmp_path / "plain", recipe)
     train_small(tmp_path / "rounded", replace(recipe, quantised=True))

@@ -122,7 +122,7 @@ def _eight_bit(
         # What is not in 8 bits should not fall back to 32 there.
         return half_precision(model, plugin=plugin) if tensorrt else model
 
-    layers, sensitivity = quantisable_layers(folded), None
+    layers, sensitivity = quantisable_layers(folded, scheme), None
     if maximum_drop_db is None:
         chosen, note = layers, f"INT8 in all of {len(layers)} layers, not measured"
     else:

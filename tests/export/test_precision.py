@@ -15,7 +15,7 @@ from dehaze.export.cli import main
 from dehaze.export.comparison import psnr_between, session_of
 from dehaze.export.graph_passes import copied, fold_norms
 from dehaze.export.half_precision import half_precision
-from dehaze.export.quantisation import quantisable_layers, quantised
+from dehaze.export.quantisation import Scheme, quantisable_layers, quantised
 from dehaze.export.sensitivity import choose_layers, mean_psnr
 from dehaze.export.tensorrt_lint import lint
 from dehaze.runtime import GateError, ModelError, open_dehazer
@@ -92,15 +92,17 @@ def test_weights_too_large_for_half_precision_are_refused(
 
 @pytest.mark.parametrize("scheme", ["u8s8", "s8s8", "tensorrt"])
 def test_quantised_graphs(
-    scheme: str, folded: onnx.ModelProto, depth_data: Path, tmp_path: Path
+    scheme: Scheme, folded: onnx.ModelProto, depth_data: Path, tmp_path: Path
 ) -> None:
     data = load_calibration_data([str(depth_data)], "edge", 1)
     assert len(data.sha256) == 64
-    layers = quantisable_layers(folded)
+    layers = quantisable_layers(folded, scheme)
     assert "estimator.head" not in layers
     assert "estimator.enhance.deform.offset_and_mask" not in layers
+    assert ("estimator.stem" in layers) == (scheme == "tensorrt")  # 3 channels gain nothing here
     ranges = activation_ranges(folded, data.calibration)
-    model = quantised(folded, ranges, scheme, layers)  # type: ignore[arg-type]
+    assert psnr_between(quantised(folded, ranges, scheme, []), folded) > 80
+    model = quantised(folded, ranges, scheme, layers)
     values = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     zeros = [values[n.input[2]] for n in model.graph.node if n.op_type == "QuantizeLinear"]
     if scheme != "u8s8":
@@ -148,12 +150,13 @@ SOME_LAYERS = ["estimator.stem", "estimator.coarse.first", "estimator.coarse.sec
 def test_int8_is_ranked_and_described(
     target: str,
     checkpoint: Path,
+    exported: Path,
     depth_data: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(precision, "quantisable_layers", lambda _: SOME_LAYERS)
+    monkeypatch.setattr(precision, "quantisable_layers", lambda *_: SOME_LAYERS)
     monkeypatch.setattr(comparison, "TIMED_SECONDS", 0.0)
     data = ["--data", str(depth_data), "--pictures", "1", "--validate"]
     options = ["--int8", "--target", target, "--max-drop", "3", *data, "--out", str(tmp_path)]
@@ -161,6 +164,7 @@ def test_int8_is_ranked_and_described(
     said = capsys.readouterr().out
     assert "dB on 1 held-out pictures" in said
     stem = "edge-int8" if target == "onnxruntime" else "edge-int8-tensorrt"
+    scoring = load_calibration_data([str(depth_data)], "edge", 1).scoring
     model = onnx.load(tmp_path / f"{stem}.onnx")
     props = {prop.key: prop.value for prop in model.metadata_props}
     assert len(props["dehaze.calibration_sha256"]) == 64
@@ -172,6 +176,7 @@ def test_int8_is_ranked_and_described(
         assert "times as fast as float32 on this machine" in said
         with open_dehazer(tmp_path / f"{stem}.onnx", strength=0.5) as dehazer:
             assert dehazer(np.zeros((65, 70, 3), np.uint8)).shape == (65, 70, 3)
+    assert f"of {mean_psnr(onnx.load(exported), scoring):.1f}" in props["dehaze.card"]
     report = json.loads((tmp_path / f"{stem}.sensitivity.json").read_text())
     assert {entry["layer"] for entry in report["ranking"]} == set(SOME_LAYERS)
     drops = [entry["drop_db"] for entry in report["ranking"]]

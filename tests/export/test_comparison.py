@@ -33,7 +33,7 @@ def test_an_export_unlike_its_network_is_refused(exported: Path) -> None:
     ("weight", "layer"),
     [
         ("net_estimator.coarse.second.weight", r"estimator\.coarse\.second \("),
-        ("net_estimator.enhance.deform.weight", r"estimator\.enhance\.deform \("),
+        ("net_estimator.middle.first.weight", r"estimator\.middle\.first \("),
         ("net_estimator.head.weight", r"estimator\.head \("),
     ],
 )

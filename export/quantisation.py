@@ -81,7 +81,8 @@ def quantisable_layers(model: ModelProto, scheme: Scheme) -> list[str]:
         for node in model.graph.node
         if node.op_type == "Conv" and node.input[1] in weights
     }
-    return [name for name in layers[:-1] if depths[name] >= _SCHEMES[scheme].minimum_depth]
+    gaining = [name for name in layers[:-1] if depths[name] >= _SCHEMES[scheme].minimum_depth]
+    return gaining or layers[:-1]  # of a narrow network all: it was asked for
 
 
 def _pooled(model: ModelProto) -> set[str]:

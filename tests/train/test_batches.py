@@ -130,4 +130,5 @@ next(kept)
 """
     folders = os.pathsep.join(sys.path)
     environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{folders}"}
-    subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], env=environment, timeout=60)
+    assert done.returncode == 0

@@ -20,7 +20,7 @@ from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.deform import DeformConv2d
 
 from .graph_passes import LAYERS, consumers, copied
-from .image_graph import NETWORK
+from .image_graph import NETWORK, in_network
 
 COMPARED_SIZES = ((64, 64), (123, 201), (480, 640))
 """(height, width): the smallest, an odd one, a common one."""
@@ -28,8 +28,6 @@ MAXIMUM_DIFFERENCE = 1
 """In steps of 1/255: both round, and not always the same way."""
 LAYER_TOLERANCE = 1e-3
 """Of a layer's largest value; float32 sums in another order differ by some 1e-6."""
-
-
 TIMED_SIZE = (720, 1280)
 """(height, width)."""
 TIMED_SECONDS = 3.0
@@ -71,16 +69,11 @@ def compare(model: onnx.ModelProto, network: nn.Module) -> Comparison:
 def psnr_between(model: onnx.ModelProto, reference: onnx.ModelProto) -> float:
     """PSNR in dB of all test frames together: how far one model's result is from another's."""
     session, other = session_of(model), session_of(reference)
-    squares = [
-        (run.astype(np.float64) - expected).ravel() ** 2
-        for frames in compared_frames()
-        for run, expected in [
-            (
-                session.run(["clear"], {"image": frames})[0],
-                other.run(["clear"], {"image": frames})[0],
-            )
-        ]
-    ]
+    squares = []
+    for frames in compared_frames():
+        got = session.run(["clear"], {"image": frames})[0]
+        expected = other.run(["clear"], {"image": frames})[0]
+        squares.append((got.astype(np.float64) - expected).ravel() ** 2)
     mean = float(np.concatenate(squares).mean())
     return 10 * float(np.log10(255**2 / mean)) if mean else float("inf")
 
@@ -159,7 +152,7 @@ def _taps(graph: onnx.GraphProto) -> dict[str, str]:
     taps = {}
     weights = {tensor.name for tensor in graph.initializer}
     for node in graph.node:
-        if node.op_type in LAYERS and node.name.startswith(NETWORK) and node.input[1] in weights:
+        if node.op_type in LAYERS and in_network(node) and node.input[1] in weights:
             after = consumers(graph, node.output[0])
             normed = len(after) == 1 and after[0].op_type == "BatchNormalization"
             taps[node.name.removeprefix(NETWORK)] = (after[0] if normed else node).output[0]

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .graph_passes import LAYERS, constants, copied
+from .graph_passes import LAYERS, constants, copied, remove_unused
 from .image_graph import in_network
 
 COORDINATES = {"DeformConv": (2, 4), "GridSample": (1,)}
@@ -36,6 +36,7 @@ def half_precision(model: ModelProto, *, plugin: bool = False) -> ModelProto:
     halved = copied(model)
     mixed = {**MIXED, "DeformConv": COORDINATES["DeformConv"]} if plugin else MIXED
     _Halving(inferred.graph, halved.graph, mixed).run()
+    remove_unused(halved)
     if not plugin:
         onnx.checker.check_model(halved, full_check=True)
     return halved
@@ -74,10 +75,6 @@ class _Halving:
         nodes = [NodeProto.FromString(node.SerializeToString()) for node in self._nodes]
         del self._graph.node[:]
         self._graph.node.extend(nodes)
-        used = {tensor for node in nodes for tensor in node.input}
-        left = [t for t in self._graph.initializer if t.name in used]
-        del self._graph.initializer[:]
-        self._graph.initializer.extend(left)
 
     def _computes_in_half(self, node: NodeProto) -> bool:
         if not in_network(node) or node.output[0] in self._kept:

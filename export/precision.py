@@ -124,16 +124,18 @@ def _eight_bit(
 
     layers, sensitivity = quantisable_layers(folded, scheme), None
     if maximum_drop_db is None:
-        chosen, note = layers, f"INT8 in all of {len(layers)} layers, not measured"
+        chosen, runnable = layers, quantise(layers)
+        note = f"INT8 in all of {len(layers)} layers, not measured"
     else:
         score = partial(mean_psnr, as_written=tensorrt)
-        _, sensitivity = choose_layers(quantise, layers, score, data.scoring, maximum_drop_db)
+        runnable, sensitivity = choose_layers(
+            quantise, layers, score, data.scoring, maximum_drop_db
+        )
         chosen = [layer for layer in layers if layer not in sensitivity.kept]
         note = (
             f"INT8 loses {sensitivity.drop_db:.3f} of {sensitivity.float32_db:.2f} dB on "
             f"{len(data.scoring)} held-out pictures, {len(sensitivity.kept)} of {len(layers)} "
             f"layers in higher precision"
         )
-    return Converted(
-        quantise(chosen, plugin=plugin), quantise(chosen), note, data.sha256, sensitivity
-    )
+    model = quantise(chosen, plugin=True) if plugin else runnable
+    return Converted(model, runnable, note, data.sha256, sensitivity)

@@ -67,22 +67,18 @@ def quantisable_layers(model: ModelProto, scheme: Scheme) -> list[str]:
     weights = constants(model.graph)
     coordinates = {node.name for node in coordinate_nodes(model.graph)}
     pooled = _pooled(model)
-    layers = [
-        node.name.removeprefix(NETWORK)
+    depths = {
+        node.name.removeprefix(NETWORK): weights[node.input[1]][0].size
         for node in model.graph.node
         if node.op_type == "Conv"
         and in_network(node)
         and node.name not in coordinates
         and node.input[1] in weights
         and node.input[0] not in pooled
-    ]
-    depths = {
-        node.name.removeprefix(NETWORK): weights[node.input[1]][0].size
-        for node in model.graph.node
-        if node.op_type == "Conv" and node.input[1] in weights
     }
-    gaining = [name for name in layers[:-1] if depths[name] >= _SCHEMES[scheme].minimum_depth]
-    return gaining or layers[:-1]  # of a narrow network all: it was asked for
+    layers = list(depths)[:-1]
+    gaining = [name for name in layers if depths[name] >= _SCHEMES[scheme].minimum_depth]
+    return gaining or layers  # of a narrow network all: it was asked for
 
 
 def _pooled(model: ModelProto) -> set[str]:

@@ -9,10 +9,8 @@ from dehaze.runtime.errors import GateError
 
 from .graph_passes import constants, copied, remove_unused
 from .tensorrt_lint import lint, report
+from .tensorrt_operators import PLUGIN, PLUGIN_DOMAIN
 
-PLUGIN = "HazeDeformConv2d"
-"""The parser looks operators up by this name alone, so it must be nobody else's."""
-PLUGIN_NAMESPACE = "dehaze"
 PLUGIN_VERSION = "1"
 
 
@@ -37,7 +35,7 @@ def for_tensorrt(model: ModelProto, *, plugin: bool) -> ModelProto:
         elif node.op_type == "DeformConv":
             _with_bias(node, result)
     if any(node.op_type == PLUGIN for node in graph.node):
-        result.opset_import.append(helper.make_opsetid(PLUGIN_NAMESPACE, int(PLUGIN_VERSION)))
+        result.opset_import.append(helper.make_opsetid(PLUGIN_DOMAIN, int(PLUGIN_VERSION)))
     remove_unused(result)
     errors = [finding for finding in lint(result) if finding.severity == "error"]
     if errors:
@@ -53,14 +51,14 @@ def _plugin_node(node: NodeProto) -> NodeProto:
         [x, offset, mask, weight],
         list(node.output),
         name=node.name,
-        domain=PLUGIN_NAMESPACE,
+        domain=PLUGIN_DOMAIN,
         stride=numbers["strides"],
         padding=numbers["pads"][:2],
         dilation=numbers["dilations"],
         groups=numbers["group"],
         offset_groups=numbers["offset_group"],
         plugin_version=PLUGIN_VERSION,
-        plugin_namespace=PLUGIN_NAMESPACE,
+        plugin_namespace=PLUGIN_DOMAIN,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,13 +14,10 @@ from .engine_options import EngineOptions
 from .errors import EngineMismatchError, ModelError, UsageError, one_line
 from .onnx_metadata import metadata_from_onnx
 from .output_file import finished_output
+from .plugin_library import LIBRARY, needs_plugin
 from .tensorrt_host import TensorRTHost, tensorrt_host
 
-__all__ = ["CachedEngine", "cached_engine", "engine_from_onnx", "load_engine"]
-
-
-PLUGIN = b"HazeDeformConv2d"
-"""The operator of our plugin, as its name stands in an ONNX file."""
+__all__ = ["CachedEngine", "build_command", "cached_engine", "engine_from_onnx", "load_engine"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,12 @@ def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> P
 
 
 def cached_engine(
-    model: Path, options: EngineOptions, folder: Path | None = None, *, rebuild: bool = True
+    model: Path,
+    options: EngineOptions,
+    folder: Path | None = None,
+    *,
+    rebuild: bool = True,
+    before_build: Callable[[str], None] | None = None,
 ) -> CachedEngine:
     """The engine of a model for this machine, built where there is none that fits.
 
@@ -58,6 +61,7 @@ def cached_engine(
         model: an ONNX file of dehaze-export.
         folder: where engines are kept; None for the model's folder.
         rebuild: False raises where an engine would have to be built, which takes minutes.
+        before_build: called with the reason when one has to be built.
 
     Raises:
         EngineMismatchError: with `rebuild` False, there is no engine that fits.
@@ -67,8 +71,10 @@ def cached_engine(
     path = (folder or model.parent) / _engine_name(model, wanted)
     why = _misfit(path, wanted)
     if why and not rebuild:
-        raise EngineMismatchError(f"{path}: {why}; {_build_command(model)}")
+        raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
     if why:
+        if before_build is not None:
+            before_build(why)
         _build(model, path, options, wanted)
     return CachedEngine(path, built_because=why)
 
@@ -93,9 +99,21 @@ def load_engine(
         wanted = replace(wanted, model_sha256=_sha256(_content(model)))
     if plugin is not None or not header.version_compatible:
         wanted = replace(wanted, plugin_sha256=_plugin_sha256(plugin))
-    if why := header.mismatch(wanted):
-        raise EngineMismatchError(f"{path}: {why}; {_build_command(model)}")
+    if why := header.mismatch(wanted) or _misfit_of_lean(header):
+        raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
     return header, plan
+
+
+def _misfit_of_lean(header: EngineHeader) -> str:
+    """Why the lean runtime cannot take an engine that TensorRT could, or empty."""
+    from .tensorrt_library import LEAN  # imports TensorRT
+
+    if not LEAN or header.version_compatible:
+        return ""
+    return (
+        "expected a version-compatible engine for the lean runtime, got one for one version "
+        "(--version-compatible makes the other kind)"
+    )
 
 
 def _engine_name(model: Path, header: EngineHeader) -> str:
@@ -121,7 +139,14 @@ def _engine_name(model: Path, header: EngineHeader) -> str:
 
 
 def _build(model: Path, out: Path | None, options: EngineOptions, header: EngineHeader) -> Path:
-    from .tensorrt_build import plan_from_onnx  # imports TensorRT
+    from .tensorrt_library import LEAN
+
+    if LEAN:
+        raise ModelError(
+            f"{model}: expected TensorRT to build its engine, got the lean runtime alone, which "
+            f"builds nothing; `pip install tensorrt`, or bring a version-compatible engine"
+        )
+    from .tensorrt_build import plan_from_onnx
 
     path = out or model.parent
     if path.suffix != ENGINE_SUFFIX:
@@ -183,7 +208,7 @@ def _host(model: Path | None) -> TensorRTHost:
         raise ModelError(
             f"{error}; an engine is built on the device that it runs on, by its TensorRT (a Jetson "
             f"has it from JetPack 6.1 on, elsewhere `pip install tensorrt`): "
-            f"{_build_command(model)} there"
+            f"{build_command(model)} there"
         ) from error
 
 
@@ -202,13 +227,12 @@ def _plugin_sha256(plugin: Path | None) -> str:
     return _sha256(_content(plugin)) if plugin is not None else ""
 
 
-def _build_command(model: Path | None) -> str:
-    """What to type on the device; a model with our plugin's node needs its library."""
-    plugin = ""
-    if model is not None and PLUGIN in _content(model):
-        plugin = " --plugin build/plugin/libhaze_deform_conv2d.so"
+def build_command(model: Path | None, more: str = "") -> str:
+    """What to type on the device, and `more` options."""
+    if model is not None and needs_plugin(model):
+        more += f" --plugin build/plugin/{LIBRARY}"
     name = model.name if model else "MODEL.onnx"
-    return f"build one with `dehaze-export {name} --engine{plugin}`"
+    return f"build one with `dehaze-export {name} --engine{more}`"
 
 
 def _slug(name: str) -> str:

@@ -39,7 +39,7 @@ def tensorrt_host() -> TensorRTHost:
     """
     device = cuda_device()
     try:
-        import tensorrt as trt
+        from .tensorrt_library import trt
     except (ImportError, OSError) as error:
         raise ModelError(
             f"expected TensorRT {_dotted(MINIMUM_VERSION)} or newer, got none "

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tensorrt as trt
-
 from .errors import one_line
+from .tensorrt_library import trt
 
 __all__ = ["LOG", "TensorRTLog"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import ModelError
-from .tensorrt_library import LEAN, trt
+from .tensorrt_library import trt
 from .tensorrt_log import LOG
 
 __all__ = ["Tensor", "TensorRTEngine"]
@@ -46,8 +46,9 @@ class TensorRTEngine:
         those that you trust."""
         LOG.errors.clear()
         runtime = _new_runtime()
-        if not LEAN:
-            trt.init_libnvinfer_plugins(LOG, "")  # NVIDIA's own; the lean runtime has none
+        start_plugins = getattr(trt, "init_libnvinfer_plugins", None)
+        if start_plugins is not None:  # NVIDIA's own; the lean runtime has none
+            start_plugins(LOG, "")
         if plugin is not None:
             _load_plugins(runtime, plugin)
         runtime.engine_host_code_allowed = host_code

@@ -13,12 +13,14 @@ from dehaze.runtime import tensorrt_host
 from dehaze.runtime.cuda_device import CudaDevice
 
 FAKE = Path(__file__).parent / "fake_tensorrt"
+FAKE_CUDA = Path(__file__).parent / "fake_cuda"
 
 
 @pytest.fixture
 def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """An Orin with TensorRT 10.3.0, both fake: nothing is built and no driver is asked."""
-    importers = ("tensorrt", "dehaze.runtime.tensorrt_log", "dehaze.runtime.tensorrt_build")
+    ours = ("library", "log", "build", "runtime", "pipeline", "session")
+    importers = ("tensorrt", "fake_runtime", *(f"dehaze.runtime.tensorrt_{name}" for name in ours))
     real = {name: sys.modules.pop(name) for name in importers if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(tensorrt_host, "cuda_device", lambda: CudaDevice("Orin", (8, 7)))
@@ -27,5 +29,21 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     assert Path(tensorrt.__file__).parent == FAKE
     yield tensorrt
     for name in importers:
+        sys.modules.pop(name, None)
+    sys.modules.update(real)
+
+
+@pytest.fixture
+def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """A GPU for cuda-python, pycuda and the fake TensorRT; see `fake_cuda/fake_gpu.py`."""
+    names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.runtime")
+    names += ("pycuda", "pycuda.driver")
+    real = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    monkeypatch.syspath_prepend(FAKE_CUDA)
+    import fake_gpu
+
+    fake_gpu.reset()
+    yield fake_gpu
+    for name in names:
         sys.modules.pop(name, None)
     sys.modules.update(real)

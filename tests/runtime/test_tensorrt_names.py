@@ -29,6 +29,10 @@ BINDINGS = {
     "10.16": "tensorrt-cu13-bindings==10.16.*",
     "11.4": "tensorrt-cu13-bindings==11.4.*",
 }
+LEAN = {
+    "lean-10.3": "tensorrt-lean-cu12-bindings==10.3.*",
+    "lean-11.4": "tensorrt-lean-cu13-bindings==11.4.*",
+}
 SYMBOLS = (
     "createInferBuilder_INTERNAL",
     "createInferRefitter_INTERNAL",
@@ -45,7 +49,7 @@ SYMBOLS = (
 
 @pytest.fixture(scope="session")
 def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with libnvinfer, libnvonnxparser and libnvinfer_plugin, all of them empty."""
+    """A folder with libnvinfer, its plugins, parser and lean runtime, all of them empty."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or sys.platform != "linux":
         pytest.skip("needs Linux and a C compiler for the stub libraries")
@@ -53,7 +57,7 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "stub.c"
     source.write_text("".join(f"void *{symbol}(void) {{ return 0; }}\n" for symbol in SYMBOLS))
     for major in (10, 11):
-        for name in ("nvinfer", "nvonnxparser", "nvinfer_plugin"):
+        for name in ("nvinfer", "nvonnxparser", "nvinfer_plugin", "nvinfer_lean"):
             library = f"lib{name}.so.{major}"
             options = ("-shared", "-fPIC", f"-Wl,-soname,{library}", "-o", folder / library)
             subprocess.run([compiler, *options, source], check=True)
@@ -64,7 +68,7 @@ def bindings(version: str) -> Path:
     """The folder with the bindings of a version, from PyPI at the first call."""
     folder = CACHE / version
     if not folder.is_dir() and (reason := why_not_installed(version)):
-        pytest.skip(f"no {BINDINGS[version]} for this Python, or offline ({reason})")
+        pytest.skip(f"no {(BINDINGS | LEAN)[version]} for this Python, or offline ({reason})")
     return folder
 
 
@@ -75,7 +79,7 @@ def why_not_installed(version: str) -> str:
     with tempfile.TemporaryDirectory(dir=CACHE) as unfinished:
         target = Path(unfinished) / version
         options = ("--quiet", "--no-deps", "--only-binary=:all:", "--target", target)
-        command = [sys.executable, "-m", "pip", "install", *options, BINDINGS[version]]
+        command = [sys.executable, "-m", "pip", "install", *options, (BINDINGS | LEAN)[version]]
         result = subprocess.run(command, capture_output=True, text=True)
         if result.returncode != 0:
             return (result.stderr.strip().splitlines() or ["no reason given"])[-1]
@@ -99,22 +103,33 @@ def with_bindings(version: str, stubs: Path, *command: Path) -> dict[str, Any]:
 
 def check_names(version: str, stubs: Path, *sources: Path) -> dict[str, Any]:
     report = with_bindings(version, stubs, SCRIPTS / "check_names.py", *sources)
-    assert report["version"].startswith(f"{version}.")
+    assert report["version"].startswith(f"{version.removeprefix('lean-')}.")
     return report
 
 
 def our_sources() -> list[Path]:
     """Every file of the runtime that imports TensorRT."""
     sources = sorted((ROOT / "runtime").glob("*.py"))
-    return [path for path in sources if re.search(r"(import|from) tensorrt\b", path.read_text())]
+    pattern = r"(import|from) tensorrt\b|from \.tensorrt_library import .*\btrt\b"
+    return [path for path in sources if re.search(pattern, path.read_text())]
 
 
 @pytest.mark.parametrize("version", BINDINGS)
 def test_every_name_of_ours_exists(version: str, stubs: Path) -> None:
-    assert {"tensorrt_build.py", "tensorrt_log.py"} <= {path.name for path in our_sources()}
+    names = {path.name for path in our_sources()}
+    assert {f"tensorrt_{n}.py" for n in ("build", "log", "runtime", "pipeline")} <= names
     report = check_names(version, stubs, *our_sources())
     assert report["problems"] == []
     assert report["checked"] > 50
+
+
+@pytest.mark.parametrize("version", LEAN)
+def test_the_lean_runtime_has_what_running_an_engine_needs(version: str, stubs: Path) -> None:
+    sources = [path for path in our_sources() if path.name != "tensorrt_build.py"]
+    report = check_names(version, stubs, *sources)
+    assert report["problems"] == []
+    assert report["checked"] > 20
+    assert report["detected"]["tensorrt_lean_bindings.init_libnvinfer_plugins"] is False
 
 
 def test_every_name_that_may_be_absent_exists_somewhere(stubs: Path) -> None:

@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import enum
 import json
-from pathlib import Path
 from typing import Any
 
 import onnx
+from fake_runtime import (  # noqa: F401  # the rest of the fake
+    DataType,
+    ICudaEngine,
+    IExecutionContext,
+    ILogger,
+    IPluginRegistry,
+    Runtime,
+    TensorIOMode,
+    load_errors,
+    run_errors,
+)
 
 __version__ = "10.3.0"
 device = "orin"
@@ -46,16 +56,6 @@ class HardwareCompatibilityLevel:  # not an Enum: a test adds the member that 10
     AMPERE_PLUS = "AMPERE_PLUS"
 
 
-class ILogger:
-    class Severity(enum.Enum):
-        INTERNAL_ERROR = 0
-        ERROR = 1
-        WARNING = 2
-
-    def log(self, severity: Severity, msg: str) -> None:
-        raise NotImplementedError
-
-
 class ITensor:
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         self._name, self._shape = name, shape
@@ -73,6 +73,7 @@ class INetworkDefinition:
     def __init__(self, flags: int, builder: Builder) -> None:
         self._flags, self._builder = flags, builder
         self._inputs: list[ITensor] = []
+        self._tensors: dict[str, str] = {}
 
     @property
     def num_inputs(self) -> int:
@@ -103,6 +104,9 @@ class OnnxParser:
 
     def parse_from_file(self, model: str) -> bool:
         graph = onnx.load(model).graph
+        for tensor in (*graph.input, *graph.output):
+            kind = tensor.type.tensor_type.elem_type
+            self._network._tensors[tensor.name] = {2: "UINT8", 1: "FLOAT"}[kind]
         for tensor in graph.input:
             sizes = tensor.type.tensor_type.shape.dim
             shape = tuple(-1 if size.dim_param else size.dim_value for size in sizes)
@@ -178,18 +182,6 @@ class IBuilderConfig:
         return self._cache
 
 
-class IPluginRegistry:
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
-
-    def load_library(self, plugin_path: str) -> object:
-        if Path(plugin_path).read_bytes()[:4] != b"\x7fELF":
-            self._builder._logger.log(ILogger.Severity.ERROR, "invalid ELF header")
-            return None
-        self._builder._libraries.append(plugin_path)
-        return object()
-
-
 class Builder:
     def __init__(self, logger: ILogger) -> None:
         if not starts:
@@ -225,6 +217,7 @@ class Builder:
             "strongly_typed": strongly_typed,
             "workspace": config._workspace,
             "profile": config._profile,
+            "tensors": network._tensors,
             "flags": config._flags,
             "verbosity": config.profiling_verbosity.name,
             "hardware": config.hardware_compatibility_level,

@@ -18,7 +18,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tensorrt_bindings
+from bindings import bindings
 from kinds import (
     PLAIN,
     Class,
@@ -36,7 +36,7 @@ from signatures import Signature, signatures
 
 @dataclass
 class Report:
-    version: str = tensorrt_bindings.__version__
+    version: str = bindings.__version__
     checked: int = 0
     problems: list[str] = field(default_factory=list)
     detected: dict[str, bool] = field(default_factory=dict)
@@ -77,6 +77,8 @@ class SourceCheck:
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         if node.module == "tensorrt":
             self.problem(node, "import the module tensorrt, so that its names can be followed")
+        if node.module == "tensorrt_library":  # of ours; its `trt` is the module
+            self.scope |= {a.asname or a.name: Module() for a in node.names if a.name == "trt"}
 
     def visit_FunctionDef(self, node: ast.FunctionDef, owner: Kind = PLAIN) -> None:
         outer, self.scope = self.scope, dict(self.scope)
@@ -177,7 +179,7 @@ class SourceCheck:
         source = ast.unparse(node)
         if isinstance(owner, Unclear | Function):
             return self.problem(node, f"{source}: annotate what holds it with TensorRT's class")
-        found = tensorrt_bindings if isinstance(owner, Module) else owner.of
+        found = bindings if isinstance(owner, Module) else owner.of
         if not hasattr(found, node.attr):
             return self.problem(node, f"{source}: {found.__name__} has no {node.attr!r}")
         value = getattr(found, node.attr)
@@ -217,7 +219,7 @@ class SourceCheck:
             return options
         classes = [kind.of if isinstance(kind, Instance) else None for kind in given]
         by_name = {n: k.of if isinstance(k, Instance) else None for n, k in named.items()}
-        fits = tuple(o for o in options if o.takes(classes, by_name, tensorrt_bindings))
+        fits = tuple(o for o in options if o.takes(classes, by_name, bindings))
         if options and not fits:
             self.problem(node, f"{ast.unparse(node)}: expected {' or '.join(map(str, options))}")
         return fits
@@ -227,7 +229,7 @@ class SourceCheck:
         name = node.args[1]
         if not isinstance(name, ast.Constant) or not isinstance(owner, Class | Instance | Module):
             return self.problem(node, f"{ast.unparse(node)}: detect a literal name of a class")
-        found = tensorrt_bindings if isinstance(owner, Module) else owner.of
+        found = bindings if isinstance(owner, Module) else owner.of
         exists = hasattr(found, name.value)
         self.report.detected[f"{found.__name__}.{name.value}"] = exists
         return kind_of(getattr(found, name.value)) if exists else Unclear()

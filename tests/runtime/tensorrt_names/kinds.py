@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import tensorrt_bindings
+from bindings import bindings
 from signatures import Signature, returned_class, signatures
 
 
@@ -58,7 +58,7 @@ def kind_of(value: object) -> Kind:
 
 def kind_returned(options: tuple[Signature, ...]) -> Kind:
     try:
-        found = returned_class(options, tensorrt_bindings)
+        found = returned_class(options, bindings)
     except LookupError:
         return Unclear()
     return Instance(found) if found else PLAIN

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from types import ModuleType
 
 _LINE = re.compile(r"^(?:\d+\. )?\w*\((?P<parameters>.*)\) -> (?P<returns>.+)$", re.MULTILINE)
-_CLASS = re.compile(r"(?:Optional\[)?tensorrt_bindings\.tensorrt\.([\w.]+?)\]?(?: \| None)?")
+_MODULE = r"tensorrt(?:_lean)?_bindings\.tensorrt(?:_lean)?"
+_CLASS = re.compile(rf"(?:Optional\[)?{_MODULE}\.([\w.]+?)\]?(?: \| None)?")
 _PLAIN = re.compile(r"(?:[Ll]ist\[)?(?:int|str|bool|float|bytes|None)\]?(?: \| None)?")
 
 

@@ -3,30 +3,46 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .backends import Backend, open_session
 from .contract import ModelContract
-from .errors import InputError, ModelError, OperatorError, UsageError
-from .models import DEFAULT_MODEL, TWIN_SUFFIX, model_path
+from .errors import InputError, ModelError, UsageError
+from .models import DEFAULT_MODEL, model_path
 from .session import Frames, Grid, Session
+
+if TYPE_CHECKING:
+    from .onnxruntime_session import Provider
+    from .tensorrt_options import TensorRTOptions
 
 __all__ = ["Dehazer", "open_dehazer"]
 
 
 def open_dehazer(
-    model: str | Path = DEFAULT_MODEL, *, threads: int | None = None, strength: float = 1.0
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    threads: int | None = None,
+    strength: float = 1.0,
+    backend: Backend = "auto",
+    provider: Provider = "cpu",
+    tensorrt: TensorRTOptions | None = None,
 ) -> Dehazer:
     """Opens a shipped model by name, or any model file of ours by path.
 
     Args:
-        model: a name from `list_models()` or the path of an ONNX file made by dehaze-export.
+        model: a name from `list_models()`, or the path of an ONNX file or an engine made by
+            dehaze-export.
         threads: CPU threads for inference; None, or more than there are, takes every core.
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
+        backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
+            says what does and why.
 
     Raises:
         ModelError: no such model, or not a model of ours.
+        EngineMismatchError: an engine for another machine.
         UsageError: `threads` or `strength` out of range.
 
     Example:
@@ -35,31 +51,16 @@ def open_dehazer(
     """
     if threads is not None and threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
-    return Dehazer(_open_session(model_path(model), threads), strength=strength)
-
-
-def _open_session(path: Path, threads: int | None) -> Session:
-    """Opens the model, or the one without DeformConv beside it where ONNX Runtime is older.
-
-    ONNX Runtime has DeformConv since 1.25, and Python 3.10 stops at 1.23. The other file has the
-    same weights and gives the same picture; its deformable convolution is made of GridSample.
-    """
-    from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
-
-    options = OnnxRuntimeOptions(threads=threads)
-    try:
-        return OnnxRuntimeSession(path, options)
-    except OperatorError:
-        twin = path.with_stem(path.stem + TWIN_SUFFIX)
-        if not twin.is_file():
-            raise
-        return OnnxRuntimeSession(twin, options)
+    opened = open_session(
+        model_path(model), backend, threads=threads, provider=provider, tensorrt=tensorrt
+    )
+    return Dehazer(opened.session, strength=strength, backend=opened.why)
 
 
 class Dehazer:
     """Takes the haze out of frames. A context manager; not to be shared between threads."""
 
-    def __init__(self, session: Session, *, strength: float = 1.0) -> None:
+    def __init__(self, session: Session, *, strength: float = 1.0, backend: str = "") -> None:
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, got {strength:g}")
         if 0 < strength < 1 and not session.contract.has_grid:
@@ -69,6 +70,12 @@ class Dehazer:
             )
         self._session = session
         self.strength = strength
+        self._backend = backend or type(session).__name__
+
+    @property
+    def backend(self) -> str:
+        """What runs the model and why, in one line: `onnxruntime: as asked`."""
+        return self._backend
 
     @property
     def contract(self) -> ModelContract:

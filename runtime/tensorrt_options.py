@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .cuda_memory import CudaBinding
@@ -21,11 +21,14 @@ def _tell(line: str) -> None:
 class TensorRTOptions:
     """How TensorRT opens and runs a model."""
 
-    build: EngineOptions = field(default_factory=EngineOptions)
-    """Of engines that are built on first use. Its `plugin` is also loaded with engines that need
-    one; None looks for it (see `plugin_library.py`)."""
+    build: EngineOptions | None = None
+    """The engine to use of a model, and to build where it is not there. None takes whatever
+    engine of the model runs here, and builds one with EngineOptions' defaults otherwise."""
+    plugin: Path | None = None
+    """Our plugin library; None looks for it where a model or engine needs it (see
+    `plugin_library.py`)."""
     engine_folder: Path | None = None
-    """Where those engines are kept; None for the model's folder."""
+    """Where engines are kept; None for the model's folder."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

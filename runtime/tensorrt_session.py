@@ -17,7 +17,8 @@ from .contract import ModelContract
 from .cuda_memory import open_cuda
 from .engine import build_command, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
-from .engine_options import Shape, ShapeRange
+from .engine_options import EngineOptions, Shape, ShapeRange
+from .engine_search import engine_built_from
 from .errors import EngineMismatchError, ModelError, UsageError
 from .plugin_library import needs_plugin, required_plugin
 from .session import Frames, Grid
@@ -65,7 +66,8 @@ class TensorRTSession:
 
     def run(self, frames: Frames, strength: float) -> Frames:
         """Dehazes a batch; one that is larger than the engine takes goes in parts."""
-        return _joined(self.run_many(self._parts(frames), strength))
+        clear: Frames = _joined(self.run_many(self._parts(frames), strength))
+        return clear
 
     def run_many(self, frames: Iterable[Frames], strength: float) -> Iterator[Frames]:
         """Dehazes batches one after the other, each of which may have another shape.
@@ -165,7 +167,8 @@ def _joined(parts: Iterable[Any]) -> Any:
 
 def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]:
     """The engine to open, built where there is none, and the plugin library it needs."""
-    plugin = options.build.plugin
+    build = options.build or EngineOptions()
+    plugin = options.plugin or build.plugin
     if path.suffix == ENGINE_SUFFIX:
         header: EngineHeader = read_engine(path)[0]
         if plugin is None and header.plugin_sha256 and not header.version_compatible:
@@ -173,12 +176,14 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         return path, plugin
     if plugin is None and needs_plugin(path):
         plugin = required_plugin(path)
-    build = replace(options.build, plugin=plugin)
+    folder = options.engine_folder or path.parent
+    if options.build is None and (found := engine_built_from(path, folder)) is not None:
+        return found, plugin
 
     def before_build(why: str) -> None:
         options.notice(f"building an engine of {path.name}, which takes minutes, once ({why})")
 
-    folder = options.engine_folder
+    build = replace(build, plugin=plugin)
     return cached_engine(path, build, folder, before_build=before_build).path, plugin
 
 

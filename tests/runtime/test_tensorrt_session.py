@@ -257,6 +257,16 @@ def test_an_engine_is_built_once_and_said_so(open_session: Any) -> None:
     assert alone.contract == first.contract
 
 
+def test_an_engine_for_other_shapes_is_used_where_none_are_asked_for(open_session: Any) -> None:
+    first = open_session()
+    any_shapes = open_session(build=None)
+    assert any_shapes.engine_path == first.engine_path
+    assert len(open_session.notices) == 1
+    other = replace(BUILD, shapes=ShapeRange.fixed(64, 96))
+    assert open_session(build=other).engine_path != first.engine_path
+    assert len(open_session.notices) == 2
+
+
 def test_a_model_with_plugin_nodes_needs_its_library(
     open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,113 @@
+"""Which engine runs a model, and why: ONNX Runtime or TensorRT.
+
+an .engine file, a model for TensorRT    TensorRT; an error where that cannot be
+`backend` onnxruntime or tensorrt        that one; an error where that cannot be
+auto                                     TensorRT where there is a GPU, TensorRT and an engine
+                                         or a model for it beside this one; else ONNX Runtime
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
+
+from .engine_file import ENGINE_SUFFIX
+from .engine_search import contract_of, tensorrt_form_of
+from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
+from .models import TWIN_SUFFIX
+from .session import Session
+from .tensorrt_host import tensorrt_host
+
+if TYPE_CHECKING:
+    from .onnxruntime_session import Provider
+    from .tensorrt_options import TensorRTOptions
+
+__all__ = ["Backend", "OpenedSession", "open_session"]
+
+Backend: TypeAlias = Literal["auto", "onnxruntime", "tensorrt"]
+
+
+class OpenedSession(NamedTuple):
+    """A session and how it was chosen."""
+
+    session: Session
+    why: str
+    """One line: `onnxruntime: expected an NVIDIA GPU, got none (...)`."""
+
+
+def open_session(
+    path: Path,
+    backend: Backend = "auto",
+    *,
+    threads: int | None = None,
+    provider: Provider = "cpu",
+    tensorrt: TensorRTOptions | None = None,
+) -> OpenedSession:
+    """Opens a model or engine file with the backend that it, the machine and the caller want.
+
+    Args:
+        threads, provider: of ONNX Runtime; a provider other than the CPU asks for ONNX Runtime.
+        tensorrt: how TensorRT opens it; None for the defaults.
+
+    Raises:
+        ModelError, EngineMismatchError: the backend that was asked for, or that the file needs,
+            cannot open it.
+        UsageError: no such backend, or one that cannot take such a file at all.
+    """
+    if backend not in get_args(Backend):
+        raise UsageError(f"expected backend {' or '.join(get_args(Backend))}, got {backend}")
+    if backend == "tensorrt" and provider != "cpu":
+        raise UsageError(f"provider {provider} is one of ONNX Runtime's; leave the backend to it")
+    if path.suffix == ENGINE_SUFFIX:
+        if backend == "onnxruntime" or provider != "cpu":
+            raise UsageError(f"{path}: an engine runs in TensorRT alone; open the ONNX file")
+        return _tensorrt(path, tensorrt, f"{path.name} is an engine")
+    if backend == "onnxruntime" or provider != "cpu":
+        return _onnxruntime(path, threads, provider, "as asked")
+    if contract_of(path).target == "tensorrt":
+        return _tensorrt(path, tensorrt, f"{path.name} was exported for it")
+    if backend == "tensorrt":
+        return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
+    return _best(path, threads, tensorrt)
+
+
+def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> OpenedSession:
+    """TensorRT where it can run this model, else ONNX Runtime and what TensorRT lacks."""
+    try:
+        host = tensorrt_host()
+        form = tensorrt_form_of(path)
+        if form is None:
+            raise ModelError(
+                f"beside {path.name} expected an engine or a model for TensorRT of the same "
+                f"weights, got none; make one with `dehaze-export --fp16 --target tensorrt`"
+            )
+        return _tensorrt(form, options, f"{host.gpu}, TensorRT {host.tensorrt_version}")
+    except DehazeError as error:
+        return _onnxruntime(path, threads, "cpu", one_line(error))
+
+
+def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
+    tensorrt_host()  # counts the devices: importing what follows must not touch TensorRT before
+    from .tensorrt_session import TensorRTSession
+
+    session = TensorRTSession(path, options)
+    return OpenedSession(session, f"tensorrt: {why}; runs {session.engine_path.name}")
+
+
+def _onnxruntime(path: Path, threads: int | None, provider: Provider, why: str) -> OpenedSession:
+    """Opens the model, or the one without DeformConv beside it where ONNX Runtime is older.
+
+    ONNX Runtime has DeformConv since 1.25, and Python 3.10 stops at 1.23. The other file has the
+    same weights and gives the same picture; its deformable convolution is made of GridSample.
+    """
+    from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
+
+    options = OnnxRuntimeOptions(threads=threads, provider=provider)
+    why = f"onnxruntime: {why}" if provider == "cpu" else f"onnxruntime with {provider}: {why}"
+    try:
+        return OpenedSession(OnnxRuntimeSession(path, options), why)
+    except OperatorError:
+        twin = path.with_stem(path.stem + TWIN_SUFFIX)
+        if not twin.is_file():
+            raise
+        return OpenedSession(OnnxRuntimeSession(twin, options), f"{why}; runs {twin.name}")

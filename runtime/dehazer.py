@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .backends import Backend, open_session
 from .contract import ModelContract
 from .errors import InputError, ModelError, UsageError
+from .grid import Grid, Thumbnail
 from .models import DEFAULT_MODEL, model_path
-from .session import Frames, Grid, Session
+from .pixel_passes import apply_grid, thumbnail_of
+from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
     from .onnxruntime_session import Provider
     from .tensorrt_options import TensorRTOptions
 
 __all__ = ["Dehazer", "open_dehazer"]
+
+_CORES = os.cpu_count() or 1
 
 
 def open_dehazer(
@@ -54,13 +58,20 @@ def open_dehazer(
     opened = open_session(
         model_path(model), backend, threads=threads, provider=provider, tensorrt=tensorrt
     )
-    return Dehazer(opened.session, strength=strength, backend=opened.why)
+    return Dehazer(opened.session, strength=strength, backend=opened.why, threads=threads)
 
 
 class Dehazer:
     """Takes the haze out of frames. A context manager; not to be shared between threads."""
 
-    def __init__(self, session: Session, *, strength: float = 1.0, backend: str = "") -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        strength: float = 1.0,
+        backend: str = "",
+        threads: int | None = None,
+    ) -> None:
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, got {strength:g}")
         if 0 < strength < 1 and not session.contract.has_grid:
@@ -71,6 +82,7 @@ class Dehazer:
         self._session = session
         self.strength = strength
         self._backend = backend or type(session).__name__
+        self._threads = min(threads or _CORES, _CORES)
 
     @property
     def backend(self) -> str:
@@ -82,30 +94,37 @@ class Dehazer:
         """What the model expects and where it comes from."""
         return self._session.contract
 
-    def __call__(self, frames: Frames) -> Frames:
+    def __call__(self, frames: DeepFrames) -> DeepFrames:
         """Dehazes one frame or a batch.
 
         Args:
-            frames: (H, W, 3) or (N, H, W, 3) uint8 RGB.
+            frames: (H, W, 3) or (N, H, W, 3) uint8 RGB; uint16, too, where the model has a grid.
 
         Returns:
-            Dehazed frames of the same shape; with strength 0 an exact copy.
+            Dehazed frames of the same shape and type; with strength 0 an exact copy.
 
         Raises:
             InputError: wrong shape, type or size.
         """
         batch = self._as_batch(frames)
-        clear = batch.copy() if self.strength == 0 else self._session.run(batch, self.strength)
+        if self.strength == 0:
+            clear: DeepFrames = batch.copy()
+        elif batch.dtype == np.uint8:
+            clear = self._session.run(batch, self.strength)
+        else:
+            clear = self.apply(batch, self.estimate(batch).scaled(self.strength))
         return clear.reshape(frames.shape)
 
-    def estimate(self, frames: Frames) -> Grid:
-        """The low-resolution estimate behind `__call__`, scaled by the strength.
+    def thumbnail(self, frames: DeepFrames) -> Thumbnail:
+        """What the estimator sees of a frame or batch, (H, W, 3) or (N, H, W, 3)."""
+        return thumbnail_of(self._as_batch(frames), self._threads)
+
+    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+        """The low-resolution estimate behind `__call__`, at full strength.
 
         Args:
-            frames: (H, W, 3) or (N, H, W, 3) uint8 RGB.
-
-        Returns:
-            (N, h, w, 4) float32, the gain and the biases of clear = gain * hazy + bias, in [0, 1].
+            frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB.
+            thumbnail: that of `frames`, where the caller has it already.
 
         Raises:
             InputError: wrong shape, type or size.
@@ -113,15 +132,31 @@ class Dehazer:
         """
         if not self.contract.has_grid:
             raise ModelError(f"model {self.contract.name!r} gives no estimate")
-        identity = np.array([1, 0, 0, 0], np.float32)
-        grid = self._session.estimate(self._as_batch(frames))
-        return identity + np.float32(self.strength) * (grid - identity)
+        return self._session.estimate(self._as_batch(frames), thumbnail)
 
-    def _as_batch(self, frames: NDArray[np.uint8]) -> Frames:
+    def apply(self, frames: DeepFrames, grid: Grid, out: DeepFrames | None = None) -> DeepFrames:
+        """Dehazes by an estimate, whatever frame it was made of.
+
+        Args:
+            frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB.
+            grid: as of `estimate`; its cells cover the frame.
+            out: where to write, as `frames`; may be `frames` itself. None makes a new array.
+
+        Returns:
+            Dehazed frames of the same shape and type.
+        """
+        batch = self._as_batch(frames)
+        target = None if out is None else out.reshape(batch.shape)
+        return apply_grid(batch, grid, self._threads, target).reshape(frames.shape)
+
+    def _as_batch(self, frames: DeepFrames) -> Any:
+        """(N, H, W, 3), contiguous."""
         if not isinstance(frames, np.ndarray):
             raise InputError(f"expected a numpy array of frames, got {type(frames).__name__}")
-        if frames.dtype != np.uint8:
+        if frames.dtype not in (np.uint8, np.uint16):
             raise InputError(f"expected uint8 RGB frames, got {frames.dtype}; convert them first")
+        if frames.dtype == np.uint16 and not self.contract.has_grid:
+            raise ModelError(f"model {self.contract.name!r} takes 8 bits a channel, got 16")
         if frames.ndim not in (3, 4) or frames.shape[-1] != 3:
             raise InputError(f"expected (H, W, 3) or (N, H, W, 3) frames, got {frames.shape}")
         if frames.ndim == 4 and len(frames) == 0:

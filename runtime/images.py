@@ -140,29 +140,11 @@ def dehaze_picture(picture: Picture, dehazer: Dehazer) -> Picture:
         InputError: smaller than the model takes.
         ModelError: 16 bits a channel, and a model that gives no estimate.
     """
-    if picture.rgb.dtype == np.uint8:
-        clear: NDArray[Any] = dehazer(picture.rgb)
-    elif dehazer.strength == 0:
-        clear = picture.rgb
-    else:
-        clear = _dehaze_uint16(picture.rgb, dehazer)
+    clear: NDArray[Any] = dehazer(picture.rgb)
     if picture.grey:
         mean = np.rint(clear.mean(axis=2, keepdims=True)).astype(clear.dtype)
         clear = np.repeat(mean, 3, axis=2)
     return replace(picture, rgb=clear)
-
-
-def _dehaze_uint16(rgb: NDArray[np.uint16], dehazer: Dehazer) -> NDArray[np.uint16]:
-    """The model estimates on 8 bits; its gain and bias are applied to all 16."""
-    height, width = rgb.shape[:2]
-    stride = dehazer.contract.grid_stride
-    grid = dehazer.estimate(np.rint(rgb / 257).astype(np.uint8))[0]  # 65535 / 255 is 257
-    full = cv2.resize(grid, (grid.shape[1] * stride, grid.shape[0] * stride))
-    gain, bias = full[:height, :width, :1], full[:height, :width, 1:]
-    clear: NDArray[np.uint16] = np.rint(np.clip(rgb * gain + bias * 65535, 0, 65535)).astype(
-        np.uint16
-    )
-    return clear
 
 
 def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -13,10 +12,15 @@ import numpy as np
 
 from .contract import ModelContract
 from .errors import ModelError, OperatorError, UsageError, one_line
+from .grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .onnx_metadata import metadata_from_onnx
-from .session import Frames, Grid
+from .onnx_subgraph import GRID, THUMBNAIL, estimator_from_model
+from .pixel_passes import apply_grid, thumbnail_of
+from .session import DeepFrames, Frames
 
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "Provider", "import_onnxruntime"]
+
+_CORES = os.cpu_count() or 1
 
 
 def import_onnxruntime() -> Any:
@@ -59,47 +63,30 @@ class OnnxRuntimeOptions:
 class OnnxRuntimeSession:
     """A model file opened in ONNX Runtime.
 
+    Of a model that gives a grid only the estimator runs there; the passes over the whole frame are
+    our own. `only_whole` opens the file as it is instead, to compare the two.
+
     Raises:
         ModelError: the file is not ONNX, or not a dehaze-edge model.
         OperatorError: ONNX Runtime is too old for it.
     """
 
-    def __init__(self, path: Path, options: OnnxRuntimeOptions | None = None) -> None:
-        onnxruntime = import_onnxruntime()
+    def __init__(
+        self, path: Path, options: OnnxRuntimeOptions | None = None, *, only_whole: bool = False
+    ) -> None:
         options = options or OnnxRuntimeOptions()
-        settings = onnxruntime.SessionOptions()
-        settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
-        # Threads that spin for work after the last operator take the cores from whatever runs
-        # between two frames: two models in turns took 108 ms each, now 29 (720p, 2 cores).
-        settings.add_session_config_entry("session.force_spinning_stop", "1")
-        if options.threads is not None:
-            settings.intra_op_num_threads = min(options.threads, os.cpu_count() or 1)
-        providers = _installed_providers(onnxruntime, options.provider)
-        try:
-            self._engine: Any = onnxruntime.InferenceSession(
-                str(path), settings, providers=providers
-            )
-        except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
-            raise OperatorError(
-                f"{path}: ONNX Runtime {onnxruntime.__version__} lacks an operator of this model "
-                f"({one_line(error)[-120:]}); use 1.25 or newer, or a -gridsample model"
-            ) from error
-        except Exception as error:  # onnxruntime's own exceptions have no common class but this
-            raise ModelError(f"{path}: {_why_not(path, error)}") from error
-        if providers[0] not in self._engine.get_providers():  # it goes on without, on the CPU
-            raise ModelError(
-                f"{path}: ONNX Runtime cannot start {providers[0]}, which needs a GPU and the CUDA "
-                f"and cuDNN (for tensorrt TensorRT) versions of its wheel; use --provider cpu"
-            )
+        self.contract = _contract(path)
+        self._threads = min(options.threads or _CORES, _CORES)
         self._is_on_device = options.provider != "cpu"
-        metadata = self._engine.get_modelmeta().custom_metadata_map
-        self.contract = ModelContract.from_metadata(metadata, str(path))
-        if self.contract.target == "tensorrt":
-            raise ModelError(f"{path}: {_FOR_TENSORRT.format(path.name)}")
-        self._grid_only = onnxruntime.RunOptions()
-        self._grid_only.only_execute_path_to_fetches = True
+        self._is_whole = only_whole or not self.contract.has_grid
+        if self._is_whole:
+            self._engine: Any = _engine(path, str(path), options)
+        else:
+            self._engine = _engine(path, estimator_from_model(_content(path), str(path)), options)
 
     def run(self, frames: Frames, strength: float) -> Frames:
+        if not self._is_whole:
+            return apply_grid(frames, self.estimate(frames).scaled(strength), self._threads)
         feeds = {"image": frames}
         if self.contract.has_grid:
             feeds["strength"] = np.array(strength, np.float32)
@@ -108,9 +95,11 @@ class OnnxRuntimeSession:
         clear: Frames = self._run("clear", feeds)
         return clear
 
-    def estimate(self, frames: Frames) -> Grid:
-        grid: Grid = self._run("grid", {"image": frames}, self._grid_only)
-        return grid
+    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+        if self._is_whole:
+            return Grid(self._run(GRID, {"image": frames}), self.contract.grid_stride)
+        small = thumbnail or thumbnail_of(frames, self._threads)
+        return Grid(self._run(GRID, {THUMBNAIL: small.values}), PIXELS_PER_CELL * small.stride)
 
     def _run_into(self, clear: Frames, feeds: dict[str, Any]) -> Frames:
         """Has the device copy its result straight into `clear`.
@@ -127,9 +116,9 @@ class OnnxRuntimeSession:
         self._guard(lambda: self._engine.run_with_iobinding(binding), feeds)
         return clear
 
-    def _run(self, output: str, feeds: dict[str, Any], options: Any = None) -> Any:
+    def _run(self, output: str, feeds: dict[str, Any]) -> Any:
         self._require_open()
-        return self._guard(lambda: self._engine.run([output], feeds, options)[0], feeds)
+        return self._guard(lambda: self._engine.run([output], feeds)[0], feeds)
 
     def _require_open(self) -> None:
         if self._engine is None:
@@ -140,13 +129,63 @@ class OnnxRuntimeSession:
         try:
             return run()
         except (RuntimeError, ValueError) as error:
-            height, width = feeds["image"].shape[1:3]
+            shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
             raise ModelError(
-                f"ONNX Runtime failed on {width}x{height} pixels ({one_line(error)[-160:]})"
+                f"ONNX Runtime failed on {shapes} ({one_line(error)[-160:]})"
             ) from error
 
     def close(self) -> None:
         self._engine = None
+
+
+def _engine(path: Path, model: str | bytes, options: OnnxRuntimeOptions) -> Any:
+    """An InferenceSession of a file or of a model's bytes; `path` names it in messages."""
+    onnxruntime = import_onnxruntime()
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
+    # Threads that spin for work after the last operator take the cores from whatever runs
+    # between two frames: two models in turns took 108 ms each, now 29 (720p, 2 cores).
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    if options.threads is not None:
+        settings.intra_op_num_threads = min(options.threads, _CORES)
+    providers = _installed_providers(onnxruntime, options.provider)
+    try:
+        engine = onnxruntime.InferenceSession(model, settings, providers=providers)
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        raise OperatorError(
+            f"{path}: ONNX Runtime {onnxruntime.__version__} lacks an operator of this model "
+            f"({one_line(error)[-120:]}); use 1.25 or newer, or a -gridsample model"
+        ) from error
+    except Exception as error:  # onnxruntime's own exceptions have no common class but this
+        raise ModelError(
+            f"{path}: expected an ONNX model, but ONNX Runtime cannot load it "
+            f"({one_line(error)[:160]})"
+        ) from error
+    if providers[0] not in engine.get_providers():  # it goes on without, on the CPU
+        raise ModelError(
+            f"{path}: ONNX Runtime cannot start {providers[0]}, which needs a GPU and the CUDA "
+            f"and cuDNN (for tensorrt TensorRT) versions of its wheel; use --provider cpu"
+        )
+    return engine
+
+
+def _contract(path: Path) -> ModelContract:
+    """The file's own; raises ModelError where it is not for ONNX Runtime."""
+    metadata = metadata_from_onnx(_content(path), str(path))
+    contract = ModelContract.from_metadata(metadata, str(path))
+    if contract.target == "tensorrt":
+        raise ModelError(
+            f"{path}: expected a model for ONNX Runtime, got one for TensorRT; export with "
+            f"--target onnxruntime, or build its engine with `dehaze-export {path.name} --engine`"
+        )
+    return contract
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
 
 
 def _installed_providers(onnxruntime: Any, provider: Provider) -> list[str]:
@@ -161,18 +200,3 @@ def _installed_providers(onnxruntime: Any, provider: Provider) -> list[str]:
             f"`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`, or use --provider cpu"
         )
     return [name for name in wanted if name in installed]
-
-
-_FOR_TENSORRT = (
-    "expected a model for ONNX Runtime, got one for TensorRT; export with --target onnxruntime, or "
-    "build its engine with `dehaze-export {} --engine`"
-)
-
-
-def _why_not(path: Path, error: Exception) -> str:
-    """In words why ONNX Runtime cannot load a file."""
-    with suppress(ModelError, OSError):
-        metadata = metadata_from_onnx(path.read_bytes(), str(path))
-        if ModelContract.from_metadata(metadata, str(path)).target == "tensorrt":
-            return _FOR_TENSORRT.format(path.name)
-    return f"expected an ONNX model, but ONNX Runtime cannot load it ({one_line(error)[:160]})"

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .contract import ModelContract
+from .grid import Grid, Thumbnail
 
-__all__ = ["Frames", "FunctionSession", "Grid", "Session"]
+__all__ = ["DeepFrames", "Frames", "FunctionSession", "Session"]
 
 Frames: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""
-
-Grid: TypeAlias = NDArray[np.float32]
-"""(N, h, w, 4) float32: the gain and the biases of R, G, B in clear = gain * hazy + bias.
-
-hazy and clear are in [0, 1]. One cell covers `contract.grid_stride` pixels a side; the cells may
-reach beyond the frame's last row and column.
-"""
+DeepFrames: TypeAlias = NDArray[Any]
+"""(N, H, W, 3) uint8 or uint16 RGB."""
 
 
 class Session(Protocol):
@@ -30,11 +26,15 @@ class Session(Protocol):
     def contract(self) -> ModelContract: ...
 
     def run(self, frames: Frames, strength: float) -> Frames:
-        """Dehazes a batch, in one call of the engine."""
+        """Dehazes a batch."""
         ...
 
-    def estimate(self, frames: Frames) -> Grid:
-        """The estimate alone, without applying it."""
+    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+        """The estimate alone, without applying it; where `contract.has_grid`.
+
+        Args:
+            thumbnail: that of `frames`, where the caller has it already.
+        """
         ...
 
     def close(self) -> None:
@@ -59,11 +59,11 @@ class FunctionSession:
     def run(self, frames: Frames, strength: float) -> Frames:  # noqa: ARG002  # always 1: no grid
         return self._function(frames)
 
-    def estimate(self, frames: Frames) -> Grid:
-        """The identity for every pixel."""
-        grid = np.zeros((*frames.shape[:3], 4), np.float32)
-        grid[..., 0] = 1
-        return grid
+    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002
+        """The identity for every frame."""
+        values = np.zeros((len(frames), 1, 1, 4), np.float32)
+        values[..., 0] = 1
+        return Grid(values, cell=max(frames.shape[1:3]))
 
     def close(self) -> None:
         pass

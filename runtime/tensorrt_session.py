@@ -20,8 +20,10 @@ from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .engine_options import EngineOptions, Shape, ShapeRange
 from .engine_search import engine_built_from
 from .errors import EngineMismatchError, ModelError, UsageError
+from .grid import Grid, Thumbnail
+from .pixel_passes import reduced
 from .plugin_library import needs_plugin, required_plugin
-from .session import Frames, Grid
+from .session import DeepFrames, Frames
 from .tensorrt_options import TensorRTOptions
 from .tensorrt_pipeline import DEPTH, DeviceTimes, Pipeline
 from .tensorrt_runtime import TensorRTEngine
@@ -83,9 +85,10 @@ class TensorRTSession:
             clear: Frames = results
             yield clear
 
-    def estimate(self, frames: Frames) -> Grid:
-        grid: Grid = _joined(self._results(self._parts(frames), 1.0, "grid"))
-        return grid
+    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002  # the engine makes its own
+        small, factor = reduced(frames)
+        values = _joined(self._results(self._parts(small), 1.0, "grid"))
+        return Grid(values, self.contract.grid_stride * factor)
 
     def _results(self, batches: Iterable[Frames], strength: float, output: str) -> Iterator[Any]:
         """The output of every batch, in order."""

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from av.packet import Packet
+from numpy.typing import NDArray
 
+from .airlight import Airlight, Sample, WindowAirlight
 from .dehazer import Dehazer
 from .images import side_by_side
+from .motion import luminance_of
 from .prefetch import Prefetch
+from .stream import Stream, StreamOptions
 from .timing import StageTimes
 from .video_reader import TimedFrame, VideoReader
 from .video_writer import EncoderOptions, VideoWriter
 
 __all__ = ["VideoOptions", "VideoSummary", "dehaze_video"]
+
+_SAMPLE_SECONDS = 1 / 6
+"""Between the frames that the airlight is taken from, ahead of those that are dehazed."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,7 @@ class VideoOptions:
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     side_by_side: bool = False
     """Whether to show the hazy frame to the left of the clear one."""
+    stream: StreamOptions = field(default_factory=StreamOptions)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class VideoSummary:
     decode_ms: dict[str, float]
     inference_ms: dict[str, float]
     encode_ms: dict[str, float]
+    haze: float | None
+    """Mean of the haze meter; None for a model that gives no estimate."""
 
     @property
     def fps(self) -> float:
@@ -67,38 +80,82 @@ def dehaze_video(
     """
     options = options or VideoOptions()
     started = time.perf_counter()
-    inference_times = StageTimes()
     frames, height, width = 0, 0, 0
-
-    def dehazed(items: Iterable[TimedFrame | Packet[Any]]) -> Iterator[TimedFrame | Packet[Any]]:
-        for item in items:
-            if not isinstance(item, TimedFrame):
-                yield item
-                continue
-            with inference_times.measure():
-                clear = dehazer(item.pixels)
-            pixels = side_by_side(item.pixels, clear) if options.side_by_side else clear
-            yield replace(item, pixels=pixels)
-
     with (
         VideoReader(source) as reader,
         VideoWriter(target, reader, options.encoder) as writer,
+        _airlight(source, dehazer, options.stream) as airlight,
         Prefetch(reader.read()) as decoded,
-        Prefetch(dehazed(decoded)) as clear,
     ):
-        for item in clear:
-            writer.write(item)
-            if isinstance(item, TimedFrame):
-                frames += 1
-                height, width = item.pixels.shape[:2]
-                if on_frame:
-                    on_frame(reader.expected_frames)
+        assert reader.stream.time_base is not None  # every demuxer sets it
+        stream = Stream(dehazer, options.stream, airlight)
+        inference = _Inference(stream, reader.stream.time_base, options.side_by_side)
+        # The network runs in one thread alone.
+        with Prefetch(inference.dehazed(decoded)) as clear:
+            for item in clear:
+                writer.write(item)
+                if isinstance(item, TimedFrame):
+                    frames += 1
+                    height, width = item.pixels.shape[:2]
+                    if on_frame:
+                        on_frame(reader.expected_frames)
     return VideoSummary(
         frames=frames,
         seconds=time.perf_counter() - started,
         width=width,
         height=height,
         decode_ms=reader.decode_times.percentiles(),
-        inference_ms=inference_times.percentiles(),
+        inference_ms=inference.times.percentiles(),
         encode_ms=writer.encode_times.percentiles(),
+        haze=inference.mean_haze(),
     )
+
+
+class _Inference:
+    """The middle stage, and what it measures."""
+
+    def __init__(self, stream: Stream, time_base: Fraction, shows_both: bool) -> None:
+        self._stream = stream
+        self._time_base = time_base
+        self._shows_both = shows_both
+        self.times = StageTimes()
+        self.haze: list[float] = []
+
+    def mean_haze(self) -> float | None:
+        return round(float(np.mean(self.haze)), 4) if self.haze else None
+
+    def dehazed(
+        self, items: Iterable[TimedFrame | Packet[Any]]
+    ) -> Iterator[TimedFrame | Packet[Any]]:
+        """The same items with their frames dehazed."""
+        for item in items:
+            if not isinstance(item, TimedFrame):
+                yield item
+                continue
+            with self.times.measure():
+                clear = self._stream(item.pixels, float(item.pts * self._time_base))
+            if clear.haze is not None:
+                self.haze.append(clear.haze)
+            both = self._shows_both
+            yield replace(
+                item, pixels=side_by_side(item.pixels, clear.pixels) if both else clear.pixels
+            )
+
+
+@contextmanager
+def _airlight(source: Path, dehazer: Dehazer, options: StreamOptions) -> Iterator[Airlight | None]:
+    """The airlight from a second reader that runs ahead of the first; None where nothing asks."""
+    if not (options.temporal and dehazer.contract.has_grid):
+        yield None
+        return
+    with VideoReader(source) as ahead, Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames:
+        yield WindowAirlight(_samples(frames, dehazer))
+
+
+def _samples(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], dehazer: Dehazer
+) -> Iterator[Sample]:
+    for seconds, frame in frames:
+        thumbnail = dehazer.thumbnail(frame)
+        grid = dehazer.estimate(frame, thumbnail)
+        yield Sample(seconds, grid, luminance_of(thumbnail.values[0]))

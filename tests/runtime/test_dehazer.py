@@ -43,10 +43,10 @@ def test_a_batch_equals_its_frames_one_by_one() -> None:
 def test_the_estimate_applied_by_hand_is_the_models_own_result(frame: NDArray[np.uint8]) -> None:
     cv2 = pytest.importorskip("cv2")
     with open_dehazer(strength=0.7) as dehazer:
-        clear, grid = dehazer(frame), dehazer.estimate(frame)[0]
-        stride = dehazer.contract.grid_stride
+        clear, grid = dehazer(frame), dehazer.estimate(frame).scaled(0.7)
     height, width = frame.shape[:2]
-    full = cv2.resize(grid, (grid.shape[1] * stride, grid.shape[0] * stride))[:height, :width]
+    rows, columns = (grid.cell * size for size in grid.values.shape[1:3])
+    full = cv2.resize(grid.values[0], (columns, rows))[:height, :width]
     by_hand = np.rint(np.clip(frame * full[..., :1] + 255 * full[..., 1:], 0, 255))
     assert np.abs(by_hand - clear).max() <= 1
 

@@ -194,7 +194,7 @@ def test_a_batch_that_is_too_large_goes_in_parts(open_session: Any) -> None:
     session = open_session()
     assert session.shapes.maximum[0] == 2
     assert np.array_equal(session.run(batch, 1.0), 255 - batch)
-    assert session.estimate(batch).shape == (5, 9, 16, 4)
+    assert session.estimate(batch).values.shape == (5, 9, 16, 4)
 
 
 def test_a_dehazer_takes_it_as_any_other(open_session: Any) -> None:

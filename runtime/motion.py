@@ -1,0 +1,66 @@
+"""How the picture moved between two frames, seen on their thumbnails."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .grid import PIXELS_PER_CELL
+
+__all__ = ["Motion", "luminance_of", "motion_between", "moved"]
+
+FAILED_DIFFERENCE = 16.0
+"""Of 255: where the moved previous thumbnail differs by this much, it is another thing."""
+CUT_SHARE = 0.6
+"""A new scene begins where more than this share of the cells could not be found again."""
+
+
+class Motion(NamedTuple):
+    """From a frame back to the one before it."""
+
+    source: NDArray[np.float32]
+    """(h, w, 2) float32: where in the previous grid each cell was, x and y in cells."""
+    trust: NDArray[np.float32]
+    """(h, w) float32: 1 where the cell was found again, 0 where something else is there now."""
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a new scene begins."""
+        return float(np.mean(self.trust == 0)) > CUT_SHARE
+
+
+def luminance_of(thumbnail: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """(3, h, w) float32 RGB in [0, 1] to (h, w) uint8: the mean of the colours."""
+    return np.asarray(np.rint(thumbnail.mean(axis=0) * 255), np.uint8)
+
+
+def motion_between(previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> Motion:
+    """Dense inverse search flow (Kroeger et al., ECCV 2016) between two luminances, (h, w) uint8.
+
+    0.7 ms at 160x120.
+    """
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+    height, width = (size // PIXELS_PER_CELL for size in current.shape)
+    pixels = flow.calc(current, previous, np.zeros((*current.shape, 2), np.float32))
+    shift = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA) / PIXELS_PER_CELL
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    source = np.asarray(np.dstack((columns, rows)) + shift, np.float32)
+    before, now = (
+        np.asarray(cv2.resize(i, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+        for i in (previous, current)
+    )
+    difference = cv2.blur(np.abs(moved(before, source) - now), (3, 3))
+    trust = np.clip(1 - difference / FAILED_DIFFERENCE, 0, 1)
+    inside = (source >= -0.5) & (source <= (width - 0.5, height - 0.5))
+    return Motion(source, np.asarray(np.where(inside.all(axis=2), trust, 0), np.float32))
+
+
+def moved(previous: NDArray[np.float32], source: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The previous (h, w) or (h, w, channels) brought to where its cells are now, bilinearly."""
+    x, y = cv2.split(source)
+    return np.asarray(
+        cv2.remap(previous, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.float32
+    )

@@ -1,0 +1,181 @@
+"""Dehazes frame after frame without flicker: what is known of the haze carries over in time.
+
+The grid of one frame is moved along with the picture and blended with that of the next, cell by
+cell; where something new appears, and at a scene's beginning, the new estimate counts alone. The
+airlight is one slow colour for the whole scene.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .airlight import Airlight, RecursiveAirlight, airlight_of
+from .dehazer import Dehazer
+from .errors import UsageError
+from .grid import Grid
+from .motion import Motion, luminance_of, motion_between, moved
+
+__all__ = ["DehazedFrame", "Stream", "StreamOptions", "auto_strength"]
+
+SHARE = 0.2
+"""Of a new estimate in the smoothed gain, for each frame."""
+_ENOUGH_TRUST = 0.8
+"""On average over the cells; below it a frame between two estimates gets one of its own."""
+_CLEAR_HAZE, _HAZY_HAZE = 0.08, 0.16
+"""`auto` leaves frames below the first alone and takes all haze from the second on."""
+
+
+@dataclass(frozen=True)
+class StreamOptions:
+    """How frames are dehazed one after another."""
+
+    temporal: bool = True
+    """Whether to smooth over time."""
+    every: int = 1
+    """The network estimates every so many frames; between them the grid moves with the picture."""
+    auto: bool = False
+    """Whether to leave clear frames as they are."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise UsageError(f"every must be at least 1, got {self.every}")
+        if self.every > 1 and not self.temporal:
+            raise UsageError("to estimate only every few frames needs temporal smoothing")
+
+
+@dataclass(frozen=True)
+class DehazedFrame:
+    """One frame and what was seen in it."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W, 3) uint8 RGB."""
+    haze: float | None
+    """The haze meter, from 0 (clear) to 1; None for a model that gives no estimate."""
+    begins_scene: bool
+    """Whether nothing of the frames before counted."""
+
+
+class Stream:
+    """Dehazes the frames of one video in their order.
+
+    Args:
+        airlight: where the scene's airlight comes from; None for what was seen so far.
+    """
+
+    def __init__(
+        self, dehazer: Dehazer, options: StreamOptions, airlight: Airlight | None = None
+    ) -> None:
+        self._dehazer = dehazer
+        self._options = options
+        self._airlight = airlight or RecursiveAirlight()
+        self._state: _State | None = None
+
+    def __call__(self, frame: NDArray[np.uint8], seconds: float = 0.0) -> DehazedFrame:
+        """Dehazes one frame.
+
+        Args:
+            frame: (H, W, 3) uint8 RGB.
+            seconds: its time in the video.
+
+        Raises:
+            InputError: wrong shape, type or size.
+        """
+        if not self._dehazer.contract.has_grid:
+            return DehazedFrame(self._dehazer(frame), None, begins_scene=False)
+        if self._options.temporal:
+            state = self._next_state(frame, seconds)
+            self._state = state
+            grid, begins_scene = state.grid(), state.begins_scene
+        else:
+            grid, begins_scene = self._dehazer.estimate(frame), False
+        haze = grid.haze()
+        strength = self._dehazer.strength
+        if self._options.auto:
+            strength *= auto_strength(haze)
+        if strength == 0:
+            return DehazedFrame(frame, haze, begins_scene)
+        clear = self._dehazer.apply(frame, grid.scaled(strength))
+        return DehazedFrame(clear, haze, begins_scene)
+
+    def _next_state(self, frame: NDArray[np.uint8], seconds: float) -> _State:
+        thumbnail = self._dehazer.thumbnail(frame)
+        luminance = luminance_of(thumbnail.values[0])
+        kept = self._kept(luminance)
+        if kept is None:
+            self._airlight.reset()
+        elif kept.age < self._options.every and float(kept.trust.mean()) > _ENOUGH_TRUST:
+            return kept
+        grid = self._dehazer.estimate(frame, thumbnail)
+        airlight = self._airlight.update(grid.values[0], luminance, seconds)
+        fresh = _State.of(grid, airlight, luminance)
+        return fresh if kept is None else fresh.blended(kept)
+
+    def _kept(self, luminance: NDArray[np.uint8]) -> _State | None:
+        """What is known of the frame before, moved to this one; None where a scene begins."""
+        before = self._state
+        if before is None or before.luminance.shape != luminance.shape:
+            return None
+        motion = motion_between(before.luminance, luminance)
+        return None if motion.is_cut else before.moved(motion, luminance)
+
+
+@dataclass(frozen=True)
+class _State:
+    """What is known of the haze at one frame."""
+
+    cells: NDArray[np.float32]
+    """(h, w, 4): log gain, and what the biases have beside those of the scene's airlight."""
+    airlight: NDArray[np.float32]
+    """(3,) RGB."""
+    luminance: NDArray[np.uint8]
+    """Of the frame's thumbnail."""
+    cell: int
+    """Pixels per cell, along each axis."""
+    trust: NDArray[np.float32]
+    """(h, w): how much of what was known at the last estimate still holds."""
+    age: int = 0
+    """Frames since the last estimate."""
+    begins_scene: bool = True
+
+    @classmethod
+    def of(cls, grid: Grid, airlight: NDArray[np.float32], luminance: NDArray[np.uint8]) -> _State:
+        """From the estimate for one frame: bias = A (1 - gain) with its own airlight A."""
+        values = grid.values[0]
+        cells = values.copy()
+        cells[..., 0] = np.log(np.maximum(values[..., 0], 1))
+        cells[..., 1:] -= airlight_of(values)[0] * (1 - values[..., :1])
+        trust = np.ones(values.shape[:2], np.float32)
+        return cls(cells, airlight, luminance, grid.cell, trust)
+
+    def moved(self, motion: Motion, luminance: NDArray[np.uint8]) -> _State:
+        """The same one frame later."""
+        return replace(
+            self,
+            cells=moved(self.cells, motion.source),
+            luminance=luminance,
+            trust=moved(self.trust, motion.source) * motion.trust,
+            age=self.age + 1,
+            begins_scene=False,
+        )
+
+    def blended(self, kept: _State) -> _State:
+        """This new estimate with what was known before."""
+        share = 1 - kept.trust * np.float32((1 - SHARE) ** kept.age)
+        cells = kept.cells + share[..., None] * (self.cells - kept.cells)
+        return replace(self, cells=cells, begins_scene=False)
+
+    def grid(self) -> Grid:
+        """With the scene's airlight."""
+        values = self.cells.copy()
+        gain = np.exp(self.cells[..., :1])
+        values[..., :1] = gain
+        values[..., 1:] += self.airlight * (1 - gain)
+        return Grid(values[None], self.cell)
+
+
+def auto_strength(haze: float) -> float:
+    """How much to take of so much haze: nothing of almost none, so that clear pictures stay."""
+    return min(max((haze - _CLEAR_HAZE) / (_HAZY_HAZE - _CLEAR_HAZE), 0), 1)

@@ -14,8 +14,12 @@ __all__ = ["Motion", "luminance_of", "motion_between", "moved"]
 
 FAILED_DIFFERENCE = 16.0
 """Of 255: where the moved previous thumbnail differs by this much, it is another thing."""
-CUT_SHARE = 0.6
-"""A new scene begins where more than this share of the cells could not be found again."""
+CUT_SHARE = 0.2
+"""A new scene begins where more than this share of the cells could not be found again.
+
+Between frames of the two videos at most 0.07 could not, between 26 photographs in turns, and 20
+rooms under haze, at least 0.36.
+"""
 
 
 class Motion(NamedTuple):

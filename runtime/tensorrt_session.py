@@ -118,8 +118,7 @@ class TensorRTSession:
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         shapes = self.shapes
-        sides = zip(shapes.minimum, shape, shapes.maximum, strict=True)
-        if all(low <= side <= high for low, side, high in sides):
+        if shapes.takes(shape):
             return
         raise EngineMismatchError(
             f"{self.engine_path}: the engine takes {_span(shapes)}, got {_size(shape)}; "

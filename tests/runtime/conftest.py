@@ -36,7 +36,7 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 @pytest.fixture
 def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """A GPU for cuda-python, pycuda and the fake TensorRT; see `fake_cuda/fake_gpu.py`."""
-    names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.runtime")
+    names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.driver")
     names += ("pycuda", "pycuda.driver")
     real = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE_CUDA)

@@ -329,8 +329,8 @@ def test_without_memory_the_drivers_words_are_told_and_nothing_leaks(
     open_session: Any, fake_gpu: ModuleType
 ) -> None:
     session = open_session()
-    fake_gpu.fail["cudaMalloc"] = 2
-    with pytest.raises(ModelError, match="CUDA's cudaMalloc says 2, out of memory"):
+    fake_gpu.fail["cuMemAlloc"] = 2
+    with pytest.raises(ModelError, match="CUDA's cuMemAlloc says 2, out of memory"):
         session.run(pictures(1)[0], 1.0)
     assert fake_gpu.memory == {}
     assert fake_gpu.objects == {}
@@ -344,7 +344,7 @@ def test_a_model_that_cannot_be_captured_runs_without_graphs_and_says_so(
     open_session: Any, fake_gpu: ModuleType
 ) -> None:
     session = open_session()
-    fake_gpu.fail["cudaGraphInstantiate"] = 801
+    fake_gpu.fail["cuGraphInstantiate"] = 801
     hazy = pictures(4)
     assert np.array_equal(np.stack(list(session.run_many(hazy, 1.0))), 255 - hazy)
     told = [line for line in open_session.notices if "without CUDA graphs" in line]

@@ -5,7 +5,7 @@ Every backend that can run here dehazes a small picture, whose result is known.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +95,7 @@ def _outcome(check: BackendCheck) -> str:
 def diagnose(
     model: str | Path = DEFAULT_MODEL, *, tensorrt: TensorRTOptions | None = None
 ) -> Diagnosis:
-    """Looks around, runs the self-tests. An engine may be built for them, which takes minutes.
+    """Looks around and runs the self-tests. No engine is built for them.
 
     Args:
         model: what to run; engines are looked for beside it and beside the shipped models.
@@ -104,7 +104,7 @@ def diagnose(
         ModelError: no such model.
     """
     path = model_path(model)
-    options = tensorrt or TensorRTOptions()
+    options = replace(tensorrt or TensorRTOptions(), may_build=False)
     sections = {
         "software": software(),
         "machine": processor(),

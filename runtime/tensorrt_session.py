@@ -183,7 +183,10 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         options.notice(f"building an engine of {path.name}, which takes minutes, once ({why})")
 
     build = replace(build, plugin=plugin)
-    return cached_engine(path, build, folder, before_build=before_build).path, plugin
+    cached = cached_engine(
+        path, build, folder, rebuild=options.may_build, before_build=before_build
+    )
+    return cached.path, plugin
 
 
 def _span(shapes: ShapeRange) -> str:

@@ -139,6 +139,12 @@ def test_a_fake_orin_shows_its_engines_and_a_tensorrt_that_computes_wrongly(
     entries = {entry.key: entry for entry in changed.metadata_props}
     entries["dehaze.target"].value = "tensorrt"
     onnx.save(changed, tmp_path / "edge-tensorrt.onnx")
+    fake_tensorrt.build_errors.append("built unasked")
+    default, other = diagnose(model).backends
+    assert default.chosen_because.startswith("onnxruntime: ")
+    assert "expected an engine, got none; build one with `dehaze-export" in default.chosen_because
+    assert "build one with" in other.result.error
+    fake_tensorrt.build_errors.clear()
     options = EngineOptions(shapes=ShapeRange.fixed(240, 320))
     engine = engine_from_onnx(tmp_path / "edge-tensorrt.onnx", None, options)
     (tmp_path / "broken.engine").write_bytes(b"")

@@ -352,6 +352,19 @@ def test_a_model_that_cannot_be_captured_runs_without_graphs_and_says_so(
     assert "says 801, operation not supported" in told[0]
 
 
+def test_a_frame_that_fails_while_it_is_captured_does_not_end_the_session(
+    open_session: Any, fake_tensorrt: ModuleType
+) -> None:
+    session = open_session()
+    hazy = pictures(3)
+    session.run(hazy[0], 1.0)
+    fake_tensorrt.run_errors.append("out of workspace")
+    with pytest.raises(ModelError, match="out of workspace"):
+        session.run(hazy[1], 1.0)
+    fake_tensorrt.run_errors.clear()
+    assert np.array_equal(session.run(hazy[2], 1.0), 255 - hazy[2])
+
+
 def test_no_binding_is_told_with_what_to_install(
     open_session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

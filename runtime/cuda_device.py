@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from .errors import ModelError
 
-__all__ = ["CudaDevice", "cuda_device"]
+__all__ = ["CudaDevice", "cuda_device", "driver_cuda_version"]
 
 DRIVER_LIBRARY = "libcuda.so.1"
 """Comes with the driver; on a Jetson with JetPack."""
@@ -54,6 +54,21 @@ def cuda_device() -> CudaDevice:
     ):
         _call(driver, "cuDeviceGetAttribute", ctypes.byref(value), ctypes.c_int(attribute), device)
     return CudaDevice(name.value.decode(errors="replace"), (major.value, minor.value))
+
+
+def driver_cuda_version() -> str:
+    """The newest CUDA that the driver runs: `12.6`. Ask for the device before.
+
+    Raises:
+        ModelError: no driver, or it does not say.
+    """
+    try:
+        driver = ctypes.CDLL(DRIVER_LIBRARY)
+    except OSError:
+        raise _no_device(f"{DRIVER_LIBRARY} cannot be opened") from None
+    version = ctypes.c_int()
+    _call(driver, "cuDriverGetVersion", ctypes.byref(version))
+    return f"{version.value // 1000}.{version.value % 1000 // 10}"
 
 
 def _call(driver: ctypes.CDLL, function: str, *arguments: object) -> None:

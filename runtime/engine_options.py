@@ -48,6 +48,11 @@ class ShapeRange:
         shape = (frames, height, width, 3)
         return cls(shape, shape, shape)
 
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether an engine of this range takes frames of a shape (N, H, W, 3)."""
+        sides = zip(self.minimum, shape, self.maximum, strict=True)
+        return all(low <= side <= high for low, side, high in sides)
+
     def __str__(self) -> str:
         """`1x720x1280` for one shape, `1x64x64_1x720x1280_1x1080x1920` for a range."""
         shapes = dict.fromkeys((self.minimum, self.optimum, self.maximum))

@@ -24,6 +24,8 @@ class TensorRTOptions:
     build: EngineOptions | None = None
     """The engine to use of a model, and to build where it is not there. None takes whatever
     engine of the model runs here, and builds one with EngineOptions' defaults otherwise."""
+    may_build: bool = True
+    """False raises where an engine would have to be built."""
     plugin: Path | None = None
     """Our plugin library; None looks for it where a model or engine needs it (see
     `plugin_library.py`)."""

@@ -121,8 +121,7 @@ class TensorRTSession:
 
     def _check_shape(self, shape: tuple[int, ...]) -> None:
         shapes = self.shapes
-        sides = zip(shapes.minimum, shape, shapes.maximum, strict=True)
-        if all(low <= side <= high for low, side, high in sides):
+        if shapes.takes(shape):
             return
         raise EngineMismatchError(
             f"{self.engine_path}: the engine takes {_span(shapes)}, got {_size(shape)}; "
@@ -187,7 +186,10 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         options.notice(f"building an engine of {path.name}, which takes minutes, once ({why})")
 
     build = replace(build, plugin=plugin)
-    return cached_engine(path, build, folder, before_build=before_build).path, plugin
+    cached = cached_engine(
+        path, build, folder, rebuild=options.may_build, before_build=before_build
+    )
+    return cached.path, plugin
 
 
 def _span(shapes: ShapeRange) -> str:

@@ -6,11 +6,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from tensorrt_inputs import BUILD, write_model
 
 from dehaze.runtime import tensorrt_host
 from dehaze.runtime.cuda_device import CudaDevice
+from dehaze.runtime.tensorrt_options import TensorRTOptions
 
 FAKE = Path(__file__).parent / "fake_tensorrt"
 FAKE_CUDA = Path(__file__).parent / "fake_cuda"
@@ -36,7 +39,7 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 @pytest.fixture
 def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """A GPU for cuda-python, pycuda and the fake TensorRT; see `fake_cuda/fake_gpu.py`."""
-    names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.runtime")
+    names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.driver")
     names += ("pycuda", "pycuda.driver")
     real = {name: sys.modules.pop(name) for name in names if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE_CUDA)
@@ -47,3 +50,27 @@ def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     for name in names:
         sys.modules.pop(name, None)
     sys.modules.update(real)
+
+
+@pytest.fixture
+def open_session(
+    fake_tensorrt: ModuleType,  # noqa: ARG001  # in place of the real one
+    fake_gpu: ModuleType,  # noqa: ARG001  # the same
+    tmp_path: Path,
+) -> Iterator[Any]:
+    """Opens sessions and closes them."""
+    opened = []
+
+    def open_one(path: Path | None = None, **options: Any) -> Any:
+        from dehaze.runtime.tensorrt_session import TensorRTSession
+
+        settings = {"build": BUILD, "cuda_binding": "cuda-python", "notice": notices.append}
+        path = path or write_model(tmp_path)
+        opened.append(TensorRTSession(path, TensorRTOptions(**{**settings, **options})))
+        return opened[-1]
+
+    notices: list[str] = []
+    open_one.notices = notices  # type: ignore[attr-defined]
+    yield open_one
+    for session in opened:
+        session.close()

@@ -11,7 +11,7 @@ import pytest
 
 from dehaze.runtime import ModelError
 from dehaze.runtime import cuda_device as module
-from dehaze.runtime.cuda_device import CudaDevice, cuda_device
+from dehaze.runtime.cuda_device import CudaDevice, cuda_device, driver_cuda_version
 
 DRIVER = """
 #include <string.h>
@@ -26,6 +26,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
     *value = attribute == 75 ? 8 : attribute == 76 ? 7 : -1;
     return device == 40 ? 0 : 101;
 }
+int cuDriverGetVersion(int *version) { *version = 12060; return 0; }
 int cuGetErrorString(int code, const char **words) {
     *words = code == 100 ? "no CUDA-capable device is detected" : 0;
     return 0;
@@ -54,6 +55,11 @@ def use_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_the_first_device_is_described(use_driver) -> None:
     use_driver(count=2)
     assert cuda_device() == CudaDevice("Orin", (8, 7))
+
+
+def test_the_driver_says_which_cuda_it_runs(use_driver) -> None:
+    use_driver()
+    assert driver_cuda_version() == "12.6"
 
 
 def test_a_driver_without_devices_is_told(use_driver) -> None:

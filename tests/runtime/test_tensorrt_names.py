@@ -152,6 +152,14 @@ def test_our_log_and_build_start_on_the_real_bindings(version: str, stubs: Path)
     assert result["reason"] == "first words"
 
 
+@pytest.mark.parametrize("version", BINDINGS | LEAN)
+def test_our_runtime_starts_on_the_real_bindings(version: str, stubs: Path) -> None:
+    result = with_bindings(version, stubs, SCRIPTS / "start_runtime.py")
+    assert f"TensorRT {version.removeprefix('lean-')}." in result["error"]
+    assert "cannot start on this GPU (TensorRT gives no reason)" in result["error"]
+    assert result["lean"] is (version in LEAN)
+
+
 WRONG = {
     "a method": ("builder.create_networks()", "Builder has no 'create_networks'"),
     "an enum member": ("trt.BuilderFlag.FP17", "BuilderFlag has no 'FP17'"),

@@ -6,73 +6,18 @@ adapters are ours and real. Nothing here says how a real GPU does it.
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
+from tensorrt_inputs import pictures
 
-from dehaze.runtime import EngineMismatchError, ModelError, UsageError
+from dehaze.runtime import ModelError, UsageError
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import TensorRTOptions
-
-SHAPES = ShapeRange((1, 64, 64, 3), (1, 72, 128, 3), (2, 120, 160, 3))
-BUILD = EngineOptions(shapes=SHAPES)
-
-
-def write_model(folder: Path, *, plugin: bool = False) -> Path:
-    """The shipped model, marked as one for TensorRT."""
-    model = onnx.load(MODELS_FOLDER / "edge.onnx")
-    for entry in model.metadata_props:
-        if entry.key == "dehaze.target":
-            entry.value = "tensorrt"
-    for node in model.graph.node:
-        if plugin and node.op_type == "DeformConv":
-            node.op_type = "HazeDeformConv2d"
-    onnx.save(model, folder / "edge-tensorrt.onnx")
-    return folder / "edge-tensorrt.onnx"
-
-
-def pictures(count: int, height: int = 72, width: int = 128) -> NDArray[np.uint8]:
-    """(count, 1, H, W, 3) uint8 RGB."""
-    shape = (count, 1, height, width, 3)
-    return np.random.default_rng(height).integers(0, 256, shape, np.uint8)
-
-
-@pytest.fixture
-def open_session(
-    fake_tensorrt: ModuleType,  # noqa: ARG001  # in place of the real one
-    fake_gpu: ModuleType,  # noqa: ARG001  # the same
-    tmp_path: Path,
-) -> Iterator[Any]:
-    """Opens sessions and closes them."""
-    opened = []
-
-    def open_one(path: Path | None = None, **options: Any) -> Any:
-        from dehaze.runtime.tensorrt_session import TensorRTSession
-
-        settings = {"build": BUILD, "cuda_binding": "cuda-python", "notice": notices.append}
-        path = path or write_model(tmp_path)
-        opened.append(TensorRTSession(path, TensorRTOptions(**{**settings, **options})))
-        return opened[-1]
-
-    notices: list[str] = []
-    open_one.notices = notices  # type: ignore[attr-defined]
-    yield open_one
-    for session in opened:
-        session.close()
-
 
 WAYS = {
     "cuda-python": {"cuda_binding": "cuda-python"},
@@ -232,105 +177,12 @@ def test_a_run_that_is_left_early_leaves_nothing_in_flight(open_session: Any) ->
     assert np.array_equal(session.run(hazy[2], 1.0), 255 - hazy[2])
 
 
-def test_frames_outside_of_the_range_are_told_with_what_to_build(open_session: Any) -> None:
-    session = open_session()
-    with pytest.raises(EngineMismatchError) as caught:
-        session.run(pictures(1, 200, 300)[0], 1.0)
-    words = str(caught.value)
-    assert "takes 1 frame of 64x64 pixels to 2 frames of 160x120 pixels, got 1 frame of" in words
-    assert words.endswith(
-        "`dehaze-export edge-tensorrt.onnx --engine --shapes 64x64 300x200 300x200`"
-    )
-    assert "\n" not in words
-
-
-def test_an_engine_is_built_once_and_said_so(open_session: Any) -> None:
-    first = open_session()
-    assert len(open_session.notices) == 1
-    assert (
-        "building an engine of edge-tensorrt.onnx, which takes minutes" in open_session.notices[0]
-    )
-    again = open_session()
-    assert len(open_session.notices) == 1
-    alone = open_session(first.engine_path)
-    assert again.engine_path == alone.engine_path
-    assert alone.contract == first.contract
-
-
-def test_an_engine_for_other_shapes_is_used_where_none_are_asked_for(open_session: Any) -> None:
-    first = open_session()
-    any_shapes = open_session(build=None)
-    assert any_shapes.engine_path == first.engine_path
-    assert len(open_session.notices) == 1
-    other = replace(BUILD, shapes=ShapeRange.fixed(64, 96))
-    assert open_session(build=other).engine_path != first.engine_path
-    assert len(open_session.notices) == 2
-
-
-def test_a_model_with_plugin_nodes_needs_its_library(
-    open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dehaze.runtime.plugin_library.__file__", str(tmp_path / "a" / "b.py"))
-    model = write_model(tmp_path, plugin=True)
-    with pytest.raises(ModelError, match=r"expected its plugin library .* `make plugin`"):
-        open_session(model)
-    library = tmp_path / "build" / "plugin" / "libhaze_deform_conv2d.so"
-    library.parent.mkdir(parents=True)
-    library.write_bytes(b"\x7fELF")
-    hazy = pictures(1)[0]
-    session = open_session(model)
-    assert np.array_equal(session.run(hazy, 1.0), 255 - hazy)
-    assert np.array_equal(open_session(session.engine_path).run(hazy, 1.0), 255 - hazy)
-    monkeypatch.setenv("DEHAZE_PLUGIN", str(tmp_path / "none.so"))
-    with pytest.raises(ModelError, match=r"DEHAZE_PLUGIN: expected the plugin library, got no"):
-        open_session(model)
-
-
-def test_a_version_compatible_engine_may_run_its_code(open_session: Any) -> None:
-    hazy = pictures(1)[0]
-    session = open_session(build=replace(BUILD, version_compatible=True))
-    assert np.array_equal(session.run(hazy, 1.0), 255 - hazy)
-
-
-def test_the_lean_runtime_takes_version_compatible_engines_alone(
-    open_session: Any, fake_tensorrt: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = write_model(tmp_path)
-    compatible = engine_from_onnx(model, None, replace(BUILD, version_compatible=True))
-    one_version = engine_from_onnx(model, None, BUILD)
-    for name in [n for n in sys.modules if n.startswith("dehaze.runtime.tensorrt_")]:
-        if not name.endswith(("host", "options")):
-            monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "tensorrt", None)  # as where it is not installed
-    monkeypatch.setitem(sys.modules, "tensorrt_lean", fake_tensorrt)
-    hazy = pictures(1)[0]
-    assert np.array_equal(open_session(compatible).run(hazy, 1.0), 255 - hazy)
-    with pytest.raises(EngineMismatchError, match="expected a version-compatible engine"):
-        open_session(one_version)
-    with pytest.raises(ModelError, match="got the lean runtime alone, which builds nothing"):
-        open_session(Path(shutil.copy(model, tmp_path / "other.onnx")))
-
-
-def test_what_tensorrt_says_goes_wrong_is_one_line(
-    open_session: Any, fake_tensorrt: ModuleType
-) -> None:
-    session = open_session()
-    fake_tensorrt.run_errors.append("Cask\n  convolution execution")
-    with pytest.raises(ModelError, match=r"failed on frames of .* \(Cask convolution execution\)"):
-        session.run(pictures(1)[0], 1.0)
-    fake_tensorrt.run_errors.clear()
-    fake_tensorrt.load_errors.append("Serialization\nassertion")
-    with pytest.raises(ModelError, match=r"cannot load it \(Serialization assertion\)"):
-        open_session()
-
-
 def test_without_memory_the_drivers_words_are_told_and_nothing_leaks(
     open_session: Any, fake_gpu: ModuleType
 ) -> None:
     session = open_session()
-    fake_gpu.fail["cudaMalloc"] = 2
-    with pytest.raises(ModelError, match="CUDA's cudaMalloc says 2, out of memory"):
+    fake_gpu.fail["cuMemAlloc"] = 2
+    with pytest.raises(ModelError, match="CUDA's cuMemAlloc says 2, out of memory"):
         session.run(pictures(1)[0], 1.0)
     assert fake_gpu.memory == {}
     assert fake_gpu.objects == {}
@@ -344,7 +196,7 @@ def test_a_model_that_cannot_be_captured_runs_without_graphs_and_says_so(
     open_session: Any, fake_gpu: ModuleType
 ) -> None:
     session = open_session()
-    fake_gpu.fail["cudaGraphInstantiate"] = 801
+    fake_gpu.fail["cuGraphInstantiate"] = 801
     hazy = pictures(4)
     assert np.array_equal(np.stack(list(session.run_many(hazy, 1.0))), 255 - hazy)
     told = [line for line in open_session.notices if "without CUDA graphs" in line]
@@ -352,21 +204,14 @@ def test_a_model_that_cannot_be_captured_runs_without_graphs_and_says_so(
     assert "says 801, operation not supported" in told[0]
 
 
-def test_no_binding_is_told_with_what_to_install(
-    open_session: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_frame_that_fails_while_it_is_captured_does_not_end_the_session(
+    open_session: Any, fake_tensorrt: ModuleType
 ) -> None:
-    monkeypatch.setitem(sys.modules, "pycuda", None)
-    monkeypatch.setitem(sys.modules, "cuda", None)
-    with pytest.raises(ModelError, match=r"expected pycuda or cuda-python, got none .*pip install"):
-        open_session(cuda_binding="auto")
-
-
-@pytest.mark.usefixtures("fake_gpu")
-def test_pycuda_comes_first_and_cuda_python_where_it_is_not_installed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    from dehaze.runtime.cuda_memory import open_cuda
-
-    assert open_cuda().name == "pycuda 2026.1"
-    monkeypatch.setitem(sys.modules, "pycuda", None)
-    assert open_cuda().name == "cuda-python 13.5.0"
+    session = open_session()
+    hazy = pictures(3)
+    session.run(hazy[0], 1.0)
+    fake_tensorrt.run_errors.append("out of workspace")
+    with pytest.raises(ModelError, match="out of workspace"):
+        session.run(hazy[1], 1.0)
+    fake_tensorrt.run_errors.clear()
+    assert np.array_equal(session.run(hazy[2], 1.0), 255 - hazy[2])

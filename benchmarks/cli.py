@@ -30,6 +30,11 @@ def build_parser() -> argparse.ArgumentParser:
     latency.add_argument(
         "--runs", type=positive_int, default=20, help="per model (default: %(default)s)"
     )
+    latency.add_argument(
+        "--stages",
+        action="store_true",
+        help="of one model on the CPU: what a frame's time consists of",
+    )
     quality = commands.add_parser("quality", help="PSNR and SSIM on hazy and clear pairs")
     quality.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
     quality.add_argument("--data", type=Path, required=True, help="folder with hazy/ and clear/")
@@ -51,6 +56,9 @@ def _latency(options: argparse.Namespace) -> None:
     from .latency import measure_latency
 
     width, height = options.size
+    if options.stages:
+        _stages(options, width, height)
+        return
     results = measure_latency(options.models, width, height, options.threads, options.runs)
     first = results[0].percentile(50)
     rows = [
@@ -71,6 +79,27 @@ def _latency(options: argparse.Namespace) -> None:
             f"{row['model']:32} {row['size']:>10} {row['p50_ms']:9.2f} {row['p95_ms']:9.2f} "
             f"{row['ratio_to_first']:7.2f}"
         )
+
+
+def _stages(options: argparse.Namespace, width: int, height: int) -> None:
+    from dehaze.runtime.errors import UsageError
+
+    from .latency import measure_stages
+
+    if len(options.models) != 1:
+        raise UsageError(f"--stages expects one model, got {len(options.models)}")
+    stages = measure_stages(options.models[0], width, height, options.threads, options.runs)
+    medians = {name: stage.percentile(50) for name, stage in stages.items()}
+    steps = sum(medians[name] for name in ("thumbnail", "estimate", "apply"))
+    medians["around the steps"] = medians["call"] - steps
+    if options.json:
+        report = {name: round(milliseconds, 3) for name, milliseconds in medians.items()}
+        print(json.dumps({"size": f"{width}x{height}", "runs": options.runs, "p50_ms": report}))
+        return
+    print(f"{options.models[0]} at {width}x{height}, p50 of {options.runs} runs in ms")
+    for name, milliseconds in medians.items():
+        share = milliseconds / medians["call"]
+        print(f"{name:17} {milliseconds:8.2f} {share:7.1%} of the call")
 
 
 def _quality(options: argparse.Namespace) -> None:

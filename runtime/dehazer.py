@@ -11,7 +11,7 @@ import numpy as np
 from .backends import Backend, open_session
 from .contract import ModelContract
 from .errors import InputError, ModelError, UsageError
-from .grid import Grid, Thumbnail
+from .grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
 from .models import DEFAULT_MODEL, model_path
 from .pixel_passes import apply_grid, thumbnail_of
 from .session import DeepFrames, Session
@@ -109,7 +109,7 @@ class Dehazer:
         batch = self._as_batch(frames)
         if self.strength == 0:
             clear: DeepFrames = batch.copy()
-        elif batch.dtype == np.uint8:
+        elif not self.contract.has_grid or self._is_small(batch):
             clear = self._session.run(batch, self.strength)
         else:
             clear = self.apply(batch, self.estimate(batch).scaled(self.strength))
@@ -148,6 +148,10 @@ class Dehazer:
         batch = self._as_batch(frames)
         target = None if out is None else out.reshape(batch.shape)
         return apply_grid(batch, grid, self._threads, target).reshape(frames.shape)
+
+    def _is_small(self, batch: DeepFrames) -> bool:
+        """Whether a whole graph can take these: it takes 8 bits, and 1/4 of them as thumbnail."""
+        return batch.dtype == np.uint8 and thumbnail_stride(*batch.shape[1:3]) == FINEST_STRIDE
 
     def _as_batch(self, frames: DeepFrames) -> Any:
         """(N, H, W, 3), contiguous."""

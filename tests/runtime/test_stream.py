@@ -127,11 +127,11 @@ def test_clear_frames_stay_as_they_are_with_auto(dehazer: Dehazer) -> None:
     clear = cv2.resize(clear, (320, 240), interpolation=cv2.INTER_CUBIC)
     shown = Stream(dehazer, StreamOptions(auto=True))(clear)
     assert shown.haze is not None
-    assert shown.haze < 0.08
+    assert shown.haze < 0.15
     assert np.array_equal(shown.pixels, clear)
     hazy = Stream(dehazer, StreamOptions(auto=True))(scene(1))
     assert hazy.haze is not None
-    assert hazy.haze > 0.2
+    assert hazy.haze > 0.24
     assert np.abs(hazy.pixels.astype(int) - dehazer(scene(1))).max() <= 1
 
 

@@ -29,6 +29,8 @@ _COPIED_KINDS = frozenset({"audio", "subtitle"})
 _RGB_COLOURS, _UNSPECIFIED_COLOURS = 0, 2
 _BT2020_COLOURS = frozenset({9, 10})
 _HD_HEIGHT = 720
+_MAXIMUM_PIXELS = 2**26
+"""8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
 _LOST_SECONDS = 1.0
 """What a file may lack whose header gives no length of the video alone."""
 
@@ -132,6 +134,11 @@ class VideoReader:
         self._check_complete(packets, video_end, end)
 
     def _timed(self, frame: VideoFrame, earliest_pts: int, expected_pts: int) -> TimedFrame:
+        if frame.width * frame.height > _MAXIMUM_PIXELS:
+            raise InputError(
+                f"{self.path}: expected frames of at most 8192x8192 pixels, "
+                f"got {frame.width}x{frame.height}; is the file damaged?"
+            )
         if self._size is None:
             self._size = (frame.width, frame.height)
             self.turns = round(frame.rotation / 90) % 4

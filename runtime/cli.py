@@ -7,15 +7,18 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command import positive_int, run_command
-from .errors import BatchError, DehazeError
+from .errors import BatchError, DehazeError, UsageError
 from .models import DEFAULT_MODEL, list_models
 
 if TYPE_CHECKING:
+    from .batch import Outcome
+    from .batch_report import BatchReport
     from .dehazer import Dehazer
     from .inputs import Job, Jobs
     from .run import RunOptions
@@ -63,6 +66,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--json", action="store_true", help="print one JSON object on standard output")
     add("--failures", type=Path, metavar="FILE", help="of a batch, as lines of JSON")
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="share a batch with the machines of a Ray cluster: local, auto or HOST:PORT",
+    )
     add("--list-models", action="store_true", help="show the shipped models and leave")
     return parser
 
@@ -117,6 +125,7 @@ def _run(options: argparse.Namespace) -> None:
     # Only now the slow imports: a wrong path is told at once.
     from .batch_report import closing_line
     from .dehazer import open_dehazer
+    from .output_file import remove_leftovers
     from .run import RunOptions
     from .video import VideoOptions
     from .video_writer import EncoderOptions
@@ -127,11 +136,14 @@ def _run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
         video=VideoOptions(encoder=encoder, side_by_side=options.side_by_side),
     )
+    if options.ray and not plan.is_batch:
+        raise UsageError(f"--ray expects a folder or a glob, got one file: {options.input}")
+    if plan.is_batch:
+        _run_batch(plan, run_options, options)
+        return
+    remove_leftovers(plan.jobs[0].target.parent)
     threads = options.threads or _default_threads(plan.jobs)
     with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
-        if plan.is_batch:
-            _run_batch(plan, dehazer, run_options, options)
-            return
         figures = _run_one(plan.jobs[0], dehazer, run_options)
     model = {"model": options.model, "strength": options.strength}
     print(json.dumps({**model, **figures}) if options.json else closing_line(figures))
@@ -165,13 +177,9 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
         return run_job(job, dehazer, options, on_frame)
 
 
-def _run_batch(
-    plan: Jobs, dehazer: Dehazer, run_options: RunOptions, options: argparse.Namespace
-) -> None:
+def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace) -> None:
     """Every file that is not done yet; one that fails does not stop the others."""
-    from contextlib import closing
-
-    from .batch import is_done, run_batch
+    from .batch import is_done
     from .batch_report import BatchReport
 
     todo = [job for job in plan.jobs if not is_done(job, run_options)]
@@ -182,7 +190,7 @@ def _run_batch(
     with report:
         for folder, error in plan.unreadable.items():
             report.add_failure(folder, error)
-        with closing(run_batch(todo, dehazer, run_options, report.on_frame)) as outcomes:
+        with closing(_outcomes(todo, run_options, options, report)) as outcomes:
             for outcome in outcomes:
                 report.add(outcome)
     if options.json:
@@ -190,6 +198,24 @@ def _run_batch(
         print(json.dumps({**model, **report.as_dict()}))
     if report.failed:
         raise BatchError(f"{len(report.failed)} of {len(plan.jobs)} files failed")
+
+
+def _outcomes(
+    jobs: list[Job], run_options: RunOptions, options: argparse.Namespace, report: BatchReport
+) -> Generator[Outcome, None, None]:
+    """Of every job, done here or on a cluster."""
+    if options.ray:
+        from .ray_batch import ShippedModel, run_batch_on_ray
+
+        model = ShippedModel.from_name(options.model, options.threads or 1, options.strength)
+        yield from run_batch_on_ray(jobs, options.ray, model, run_options)
+        return
+    from .batch import run_batch
+    from .dehazer import open_dehazer
+
+    threads = options.threads or _default_threads(jobs)
+    with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
+        yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from .dehazer import Dehazer, open_dehazer
 from .errors import DehazeError, one_line
 from .inputs import Job
 from .models import TWIN_SUFFIX, model_path
+from .output_file import remove_leftovers
 from .ray_cluster import ray_cluster
 from .run import RunOptions
 
@@ -138,6 +139,8 @@ def run_batch_on_ray(
                         waiting |= {start([job]): [job] for job in part}
         finally:
             _cancel(ray, list(waiting))
+            for folder in {job.target.parent for job in jobs}:
+                remove_leftovers(folder)  # of workers that died here and last
 
 
 def _parts(jobs: list[Job], cores: int) -> Iterator[list[Job]]:

@@ -18,6 +18,8 @@ import pytest
 from conftest import VideoMaker, picture
 from fuzz_media import fuzz
 
+from dehaze.runtime.inputs import plan_jobs
+
 MUTATIONS = 1000
 
 
@@ -125,15 +127,20 @@ def test_a_killed_video_leaves_nothing_under_its_name(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
 
 
-def test_an_unreadable_folder_of_a_tree_fails_alone(tmp_path: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root may read everything")
-    hidden = tmp_path / "hazy" / "hidden"
-    hidden.mkdir(parents=True)
+def test_an_unreadable_folder_of_a_tree_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hazy" / "hidden").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "hazy" / "a.png"), picture(64, 64))
-    hidden.chmod(0)
-    code, message = dehaze_run(tmp_path / "hazy", tmp_path / "clear", "--recursive")
-    hidden.chmod(0o700)
-    assert code == 5
-    assert "hidden: cannot be read (Permission denied)" in message
-    assert (tmp_path / "clear" / "a.png").exists()
+    scandir = os.scandir
+
+    def denying(folder: Path) -> object:  # root, who runs the tests, may read everything
+        if Path(folder).name == "hidden":
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr("dehaze.runtime.inputs.os.scandir", denying)
+    plan = plan_jobs(str(tmp_path / "hazy"), None, "-clear", recursive=True)
+    assert [job.source.name for job in plan.jobs] == ["a.png"]
+    ((folder, error),) = plan.unreadable.items()
+    assert error == f"{folder}: cannot be read (Permission denied)"

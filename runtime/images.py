@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import jpeg_profile
 from .dehazer import Dehazer
 from .errors import InputError, OutputError, one_line
 from .inputs import IMAGE_SUFFIXES
@@ -37,7 +38,8 @@ __all__ = [
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _DEEP_SUFFIXES = _TIFF_SUFFIXES | {".png"}
 _ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp"}
-_SINGLE_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+_SINGLE_SUFFIXES = _JPEG_SUFFIXES | {".bmp"}
 """Formats of one picture a file; the others may hold several."""
 _QUALITY = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
@@ -216,11 +218,15 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         pixels = pixels[..., 0]
     elif picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
-    kinds = [kind for kind, _ in picture.metadata]
-    blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
+    metadata = dict(picture.metadata)
+    profile = metadata.get(cv2.IMAGE_METADATA_ICCP, b"")
+    split = suffix in _JPEG_SUFFIXES and len(profile) > jpeg_profile.SEGMENT_BYTES
+    if split:
+        del metadata[cv2.IMAGE_METADATA_ICCP]
+    blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
         encoded, buffer = cv2.imencodeWithMetadata(
-            suffix, pixels, kinds, blocks, _QUALITY.get(suffix, [])
+            suffix, pixels, list(metadata), blocks, _QUALITY.get(suffix, [])
         )
     except cv2.error as error:
         raise OutputError(f"OpenCV cannot encode {suffix} ({one_line(error)})") from error
@@ -230,7 +236,8 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
             f"with its metadata; name an output of another format"
         )
     data: bytes = buffer.tobytes()
-    profile = dict(picture.metadata).get(cv2.IMAGE_METADATA_ICCP)
+    if split:
+        return jpeg_profile.with_profile(data, profile)
     if suffix in _TIFF_SUFFIXES and profile:
         return with_profile(data, profile)
     return data

@@ -168,6 +168,16 @@ def test_a_single_failure_is_JSON_too(tmp_path: Path, capsys: pytest.CaptureFixt
     assert printed.err.count("\n") == 1
 
 
+def test_without_ray_one_line_says_what_to_install(
+    hazy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([str(hazy / "*.png"), "--ray", "local"]) == 1
+    assert "pip install 'dehaze-edge[ray]'" in capsys.readouterr().err
+    assert main([str(hazy / "a.png"), "--ray", "local"]) == 2
+    assert "--ray expects a folder or a glob" in capsys.readouterr().err
+
+
 def test_leftovers_of_dead_runs_go_and_others_stay(tmp_path: Path) -> None:
     with finished_output(tmp_path / "a.png", overwrite=False) as ours:
         machine, pid, _ = ours.name.split("-")

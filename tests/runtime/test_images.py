@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
 from dehaze.runtime import FunctionSession, InputError, OutputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
@@ -54,6 +54,18 @@ def test_the_colour_profile_is_kept(suffix: str, tmp_path: Path, frame: NDArray[
     assert dict(hazy.metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
     path.write_bytes(encode_picture(dehaze_picture(hazy, identity()), suffix))
     assert dict(read_picture(path).metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
+
+
+def test_a_profile_of_several_segments_is_kept_in_a_jpeg(
+    tmp_path: Path, frame: NDArray[np.uint8]
+) -> None:
+    vast = PROFILE + bytes(200_000)
+    metadata = ((cv2.IMAGE_METADATA_ICCP, vast), (cv2.IMAGE_METADATA_EXIF, exif(1)))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode_picture(Picture(frame, metadata=metadata), ".jpg"))
+    assert dict(read_picture(path).metadata) == dict(metadata)
+    with Image.open(path) as other:  # by another reader
+        assert other.info["icc_profile"] == vast
 
 
 def test_a_tiff_with_a_profile_still_decodes(frame: NDArray[np.uint8]) -> None:

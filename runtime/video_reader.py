@@ -60,7 +60,7 @@ class VideoReader:
         self.turns = 0
         """Quarter turns against the clock that set the frames upright; known with the first."""
         try:
-            # Never av.logging.set_level: PyAV 17 then logs under Python's lock, for which a decoder's
+            # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
             # thread waits for ever while the decoder is freed (11 of 4000 damaged files hung).
             # file: lets names hold colons, replace takes titles that are not UTF-8.
             self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")

@@ -7,16 +7,20 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .command import positive_int, run_command
-from .errors import BatchError, DehazeError
+from .errors import BatchError, DehazeError, UsageError
 from .models import DEFAULT_MODEL, list_models
 
 if TYPE_CHECKING:
+    from .batch import Outcome
+    from .batch_report import BatchReport
     from .dehazer import Dehazer
-    from .inputs import Job
+    from .inputs import Job, Jobs
     from .run import RunOptions
 
 
@@ -44,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--strength", type=_strength, default=1.0, help="0 leaves the haze, 1 takes all of it")
     add("--side-by-side", action="store_true", help="show before and after next to each other")
     add("--suffix", default="-dehazed", help="in the names of results (default: %(default)s)")
+    add("--recursive", action="store_true", help="do the folders in a folder too")
     add("--overwrite", action="store_true", help="replace results that exist")
     add(
         "--threads",
@@ -60,6 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="of the encoder, lower is better (default: %(default)s)",
     )
     add("--json", action="store_true", help="print one JSON object on standard output")
+    add("--failures", type=Path, metavar="FILE", help="of a batch, as lines of JSON")
+    add(
+        "--ray",
+        metavar="ADDRESS",
+        help="share a batch with the machines of a Ray cluster: local, auto or HOST:PORT",
+    )
     add("--list-models", action="store_true", help="show the shipped models and leave")
     return parser
 
@@ -71,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("expected an INPUT: a picture, a video, a folder or a glob")
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    action = _print_models if options.list_models else _run
+    action = _print_models if options.list_models else _run_telling_json
     return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
 
 
@@ -95,12 +106,26 @@ def _print_models(options: argparse.Namespace) -> None:
         )
 
 
+def _run_telling_json(options: argparse.Namespace) -> None:
+    """With --json a failure is an object on standard output too."""
+    try:
+        _run(options)
+    except BatchError:
+        raise
+    except DehazeError as error:
+        if options.json:
+            print(json.dumps({"input": options.input, "error": str(error)}))
+        raise
+
+
 def _run(options: argparse.Namespace) -> None:
     from .inputs import plan_jobs
 
-    plan = plan_jobs(options.input, options.output, options.suffix)
+    plan = plan_jobs(options.input, options.output, options.suffix, recursive=options.recursive)
     # Only now the slow imports: a wrong path is told at once.
+    from .batch_report import closing_line
     from .dehazer import open_dehazer
+    from .output_file import remove_leftovers
     from .run import RunOptions
     from .video import VideoOptions
     from .video_writer import EncoderOptions
@@ -111,21 +136,17 @@ def _run(options: argparse.Namespace) -> None:
         overwrite=options.overwrite,
         video=VideoOptions(encoder=encoder, side_by_side=options.side_by_side),
     )
+    if options.ray and not plan.is_batch:
+        raise UsageError(f"--ray expects a folder or a glob, got one file: {options.input}")
+    if plan.is_batch:
+        _run_batch(plan, run_options, options)
+        return
+    remove_leftovers(plan.jobs[0].target.parent)
     threads = options.threads or _default_threads(plan.jobs)
     with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
-        model = {"model": options.model, "strength": options.strength}
-        if not plan.is_batch:
-            figures = _run_one(plan.jobs[0], dehazer, run_options)
-            print(json.dumps({**model, **figures}) if options.json else _closing_line(figures))
-            return
-        result = _run_batch(plan.jobs, dehazer, run_options, quiet=options.json)
-    done, failed = result["files"], result["failed"]
-    if options.json:
-        print(json.dumps({**model, **result}))
-    else:
-        print(f"{len(done)} done, {len(result['skipped'])} skipped, {len(failed)} failed")
-    if failed:
-        raise BatchError(f"{len(failed)} of {len(plan.jobs)} files failed, see above")
+        figures = _run_one(plan.jobs[0], dehazer, run_options)
+    model = {"model": options.model, "strength": options.strength}
+    print(json.dumps({**model, **figures}) if options.json else closing_line(figures))
 
 
 def _default_threads(jobs: list[Job]) -> int | None:
@@ -156,39 +177,45 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
         return run_job(job, dehazer, options, on_frame)
 
 
-def _run_batch(
-    jobs: list[Job], dehazer: Dehazer, options: RunOptions, *, quiet: bool
-) -> dict[str, Any]:
-    """Every file in turn; one that fails is told and does not stop the others."""
-    files: list[dict[str, Any]] = []
-    skipped: list[str] = []
-    failed: list[dict[str, str]] = []
-    for job in jobs:
-        # os.path: unlike Path.exists it does not raise where it may not look.
-        if os.path.exists(job.target) and not options.overwrite:  # noqa: PTH110
-            skipped.append(str(job.source))
-            continue
-        try:
-            files.append(_run_one(job, dehazer, options))
-        except DehazeError as error:
-            print(f"dehaze-run: {error}", file=sys.stderr)
-            failed.append({"input": str(job.source), "error": str(error)})
-            continue
-        if not quiet:
-            print(_closing_line(files[-1]))
-    return {"files": files, "skipped": skipped, "failed": failed}
+def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace) -> None:
+    """Every file that is not done yet; one that fails does not stop the others."""
+    from .batch import is_done
+    from .batch_report import BatchReport
+
+    todo = [job for job in plan.jobs if not is_done(job, run_options)]
+    done = {job.source for job in plan.jobs} - {job.source for job in todo}
+    report = BatchReport(
+        len(todo), sorted(map(str, done)), quiet=options.json, failures=options.failures
+    )
+    with report:
+        for folder, error in plan.unreadable.items():
+            report.add_failure(folder, error)
+        with closing(_outcomes(todo, run_options, options, report)) as outcomes:
+            for outcome in outcomes:
+                report.add(outcome)
+    if options.json:
+        model = {"model": options.model, "strength": options.strength}
+        print(json.dumps({**model, **report.as_dict()}))
+    if report.failed:
+        raise BatchError(f"{len(report.failed)} of {len(plan.jobs)} files failed")
 
 
-def _closing_line(figures: dict[str, Any]) -> str:
-    stages = ", ".join(
-        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
-        for stage in ("decode", "inference", "encode")
-    )
-    return (
-        f"{figures['output']}: {figures['frames']} frame{'s' * (figures['frames'] != 1)} "
-        f"in {figures['seconds']:.2f} s, "
-        f"{figures['fps']:.1f} fps; p50/p95 ms: {stages}"
-    )
+def _outcomes(
+    jobs: list[Job], run_options: RunOptions, options: argparse.Namespace, report: BatchReport
+) -> Generator[Outcome, None, None]:
+    """Of every job, done here or on a cluster."""
+    if options.ray:
+        from .ray_batch import ShippedModel, run_batch_on_ray
+
+        model = ShippedModel.from_name(options.model, options.threads or 1, options.strength)
+        yield from run_batch_on_ray(jobs, options.ray, model, run_options)
+        return
+    from .batch import run_batch
+    from .dehazer import open_dehazer
+
+    threads = options.threads or _default_threads(jobs)
+    with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
+        yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable
 
 from .errors import DehazeError
 
-__all__ = ["positive_float", "positive_int", "run_command"]
+__all__ = ["positive_float", "positive_int", "printable", "run_command"]
 
 INTERRUPTED = 130
 """The shell's own exit code for Ctrl-C."""
@@ -33,12 +34,19 @@ def positive_float(text: str) -> float:
     return value
 
 
+def printable(words: object) -> str:
+    """One line, whatever the names in it: a line feed becomes \\n, a terminal's command \\x1b."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(words))
+
+
 def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     """Runs `action`; returns the exit code of the command `name`.
 
     Args:
         interrupted: what to say after Ctrl-C: what is left behind, and how to go on.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names need not be valid UTF-8
     try:
         action()
         sys.stdout.flush()
@@ -46,7 +54,7 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except DehazeError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {printable(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"\n{name}: stopped; {interrupted}", file=sys.stderr)

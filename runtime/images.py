@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import jpeg_profile
 from .dehazer import Dehazer
 from .errors import InputError, OutputError, one_line
 from .inputs import IMAGE_SUFFIXES
+from .picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
 from .tiff_tags import (
     has_unassociated_alpha,
     profile_of_tiff,
@@ -36,7 +38,8 @@ __all__ = [
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _DEEP_SUFFIXES = _TIFF_SUFFIXES | {".png"}
 _ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp"}
-_SINGLE_SUFFIXES = frozenset({".jpg", ".jpeg", ".bmp"})
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+_SINGLE_SUFFIXES = _JPEG_SUFFIXES | {".bmp"}
 """Formats of one picture a file; the others may hold several."""
 _QUALITY = {
     ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
@@ -63,12 +66,17 @@ def read_picture(path: Path) -> Picture:
     """Decodes JPEG, PNG (8 and 16 bit), WebP, BMP or TIFF.
 
     Raises:
-        InputError: unreadable, not a picture, or of an unusual type.
+        InputError: unreadable, not a picture, of an unusual type, or too large.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if (size := announced_size(data)) and size[0] * size[1] > MAXIMUM_PIXELS:
+        raise InputError(
+            f"{path}: expected at most {MAXIMUM_PIXELS / 1e6:.0f} million pixels, its header says "
+            f"{size[0]}x{size[1]}; split it, or copy it again if it should be smaller"
+        )
     try:
         decoded, kinds, blocks = cv2.imdecodeWithMetadata(
             np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
@@ -80,8 +88,8 @@ def read_picture(path: Path) -> Picture:
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
     suffix = path.suffix.lower()
-    if suffix not in _SINGLE_SUFFIXES and (count := cv2.imcount(str(path))) > 1:
-        raise InputError(f"{path}: expected one picture, got {count} in one file; split it first")
+    if suffix not in _SINGLE_SUFFIXES and _has_a_second(data):
+        raise InputError(f"{path}: expected one picture, got several in one file; split it first")
     metadata = {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
     if suffix in _TIFF_SUFFIXES:
         if profile := profile_of_tiff(data):
@@ -94,6 +102,19 @@ def read_picture(path: Path) -> Picture:
         decoded = _turned(decoded, read_orientation(exif))
         metadata[cv2.IMAGE_METADATA_EXIF] = with_upright_orientation(exif)
     return _picture(decoded, tuple(metadata.items()))
+
+
+def _has_a_second(data: bytes) -> bool:
+    """Whether another page or frame follows; also where it is damaged."""
+    if frames_of_png(data) > 1:
+        return True
+    # Not cv2.imcount: it takes a name, and crashes on one that is not UTF-8 (OpenCV 5.0).
+    pages = np.frombuffer(data, np.uint8)
+    try:
+        found: bool = cv2.imdecodemulti(pages, flags=cv2.IMREAD_UNCHANGED, range=(1, 2))[0]
+    except cv2.error:
+        return True
+    return found
 
 
 def _fits_profile(profile: bytes, pixels: NDArray[Any]) -> bool:
@@ -179,11 +200,15 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         pixels = pixels[..., 0]
     elif picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
-    kinds = [kind for kind, _ in picture.metadata]
-    blocks = [np.frombuffer(block, np.uint8) for _, block in picture.metadata]
+    metadata = dict(picture.metadata)
+    profile = metadata.get(cv2.IMAGE_METADATA_ICCP, b"")
+    split = suffix in _JPEG_SUFFIXES and len(profile) > jpeg_profile.SEGMENT_BYTES
+    if split:
+        del metadata[cv2.IMAGE_METADATA_ICCP]
+    blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
     try:
         encoded, buffer = cv2.imencodeWithMetadata(
-            suffix, pixels, kinds, blocks, _QUALITY.get(suffix, [])
+            suffix, pixels, list(metadata), blocks, _QUALITY.get(suffix, [])
         )
     except cv2.error as error:
         raise OutputError(f"OpenCV cannot encode {suffix} ({one_line(error)})") from error
@@ -193,7 +218,8 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
             f"with its metadata; name an output of another format"
         )
     data: bytes = buffer.tobytes()
-    profile = dict(picture.metadata).get(cv2.IMAGE_METADATA_ICCP)
+    if split:
+        return jpeg_profile.with_profile(data, profile)
     if suffix in _TIFF_SUFFIXES and profile:
         return with_profile(data, profile)
     return data

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from .dehazer import Dehazer
-from .errors import DehazeError
-from .images import dehaze_picture, encode_picture, pictures_side_by_side, read_picture
+from .errors import DehazeError, InputError
+from .images import Picture, dehaze_picture, encode_picture, pictures_side_by_side, read_picture
 from .inputs import Job
 from .output_file import finished_output
 from .timing import StageTimes
 from .video import VideoOptions, dehaze_video
 
-__all__ = ["RunOptions", "run_job"]
+__all__ = ["PictureRun", "RunOptions", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -35,44 +35,96 @@ def run_job(
     """Dehazes one picture or video; returns what `--json` prints of it.
 
     Raises:
-        InputError: the source cannot be read.
+        InputError: the source cannot be read, or takes more memory than there is.
         OutputError: the target exists or cannot be written.
     """
+    with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
+        if not job.is_image:
+            summary = dehaze_video(job.source, path, dehazer, options.video, on_frame)
+            return {**_names(job), **summary.as_dict()}
+        run = PictureRun(job, options)
+        run.decode()
+        run.infer(dehazer)
+        path.write_bytes(run.encode())
+        return run.figures()
+
+
+class PictureRun:
+    """One picture on its way. In a batch its three steps run in three threads.
+
+    Raises:
+        InputError: the source cannot be read, or takes more memory than there is.
+        OutputError: the target exists or cannot be written.
+    """
+
+    def __init__(self, job: Job, options: RunOptions) -> None:
+        self.job = job
+        self._options = options
+        self._hazy: Picture | None = None
+        self._clear: Picture | None = None
+        self._size = (0, 0)
+        self._times = {step: StageTimes() for step in ("decode", "inference", "encode")}
+
+    def decode(self) -> None:
+        """Reads the picture."""
+        with _telling_the_file(self.job), self._times["decode"].measure():
+            self._hazy = read_picture(self.job.source)
+
+    @property
+    def bytes_held(self) -> int:
+        """Of decoded pixels; as much again from `infer` to `encode`."""
+        return self._hazy.rgb.nbytes if self._hazy else 0
+
+    def infer(self, dehazer: Dehazer) -> None:
+        """Dehazes what `decode` has read."""
+        assert self._hazy is not None
+        with _telling_the_file(self.job), self._times["inference"].measure():
+            self._clear = dehaze_picture(self._hazy, dehazer)
+
+    def encode(self) -> bytes:
+        """The dehazed picture in the target's format; lets go of the pixels."""
+        assert self._hazy is not None and self._clear is not None
+        with _telling_the_file(self.job), self._times["encode"].measure():
+            both = self._options.video.side_by_side
+            shown = pictures_side_by_side(self._hazy, self._clear) if both else self._clear
+            self._size = shown.rgb.shape[1], shown.rgb.shape[0]
+            data = encode_picture(shown, self.job.target.suffix)
+        self._hazy = self._clear = None
+        return data
+
+    def finish(self) -> dict[str, Any]:
+        """Encodes and writes the target; returns what `--json` prints."""
+        data = self.encode()
+        with finished_output(self.job.target, overwrite=self._options.overwrite) as path:
+            path.write_bytes(data)
+        return self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """What `--json` prints; the seconds are those of the steps, without waiting between."""
+        seconds = sum(times.total_seconds for times in self._times.values())
+        return {
+            **_names(self.job),
+            "frames": 1,
+            "seconds": round(seconds, 3),
+            "width": self._size[0],
+            "height": self._size[1],
+            **{f"{step}_ms": times.percentiles() for step, times in self._times.items()},
+            "fps": round(1 / seconds, 2),
+        }
+
+
+def _names(job: Job) -> dict[str, Any]:
+    return {"input": str(job.source), "output": str(job.target)}
+
+
+@contextmanager
+def _telling_the_file(job: Job) -> Iterator[None]:
+    """Puts the source's name before a message that names neither source nor target."""
     try:
-        with finished_output(job.target, overwrite=options.overwrite) as unfinished:
-            if job.is_image:
-                data, figures = _run_picture(job, dehazer, options)
-                unfinished.write_bytes(data)
-            else:
-                summary = dehaze_video(job.source, unfinished, dehazer, options.video, on_frame)
-                figures = summary.as_dict()
+        yield
+    except MemoryError as error:
+        raise InputError(f"{job.source}: there is not enough memory for this file") from error
     except DehazeError as error:
         if str(job.source) in str(error) or str(job.target) in str(error):
             raise
         raise type(error)(f"{job.source}: {error}") from error
-    return {"input": str(job.source), "output": str(job.target), **figures}
-
-
-def _run_picture(job: Job, dehazer: Dehazer, options: RunOptions) -> tuple[bytes, dict[str, Any]]:
-    """The encoded result and its figures."""
-    started = time.perf_counter()
-    decode, inference, encode = StageTimes(), StageTimes(), StageTimes()
-    with decode.measure():
-        hazy = read_picture(job.source)
-    with inference.measure():
-        clear = dehaze_picture(hazy, dehazer)
-    with encode.measure():
-        shown = pictures_side_by_side(hazy, clear) if options.video.side_by_side else clear
-        data = encode_picture(shown, job.target.suffix)
-    seconds = time.perf_counter() - started
-    figures = {
-        "frames": 1,
-        "seconds": round(seconds, 3),
-        "width": shown.rgb.shape[1],
-        "height": shown.rgb.shape[0],
-        "decode_ms": decode.percentiles(),
-        "inference_ms": inference.percentiles(),
-        "encode_ms": encode.percentiles(),
-        "fps": round(1 / seconds, 2),
-    }
-    return data, figures

@@ -31,6 +31,7 @@ The meter says 0.00 for the clear pictures of SOTS, NYU and FRIDA2, up to 0.15 f
 room-clear.mp4, from 0.21 for SOTS's hazy pictures; an empty road can look like fog (0.3).
 """
 
+
 @dataclass(frozen=True)
 class StreamOptions:
     """How frames are dehazed one after another."""

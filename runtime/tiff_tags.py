@@ -16,6 +16,7 @@ __all__ = [
     "has_unassociated_alpha",
     "profile_of_tiff",
     "read_orientation",
+    "size_of_tiff",
     "with_profile",
     "with_upright_orientation",
 ]
@@ -23,6 +24,7 @@ __all__ = [
 ORIENTATION = 274
 ICC_PROFILE = 34675
 EXTRA_SAMPLES = 338
+_WIDTH, _HEIGHT = 256, 257
 _UNASSOCIATED = 2
 _UNDEFINED, _SHORT = 7, 3
 _ENTRY_BYTES = 12
@@ -92,6 +94,22 @@ def has_unassociated_alpha(data: bytes) -> bool:
         return False
     value: int = struct.unpack_from(directory.order + "H", data, entry + 8)[0]
     return value == _UNASSOCIATED
+
+
+def size_of_tiff(data: bytes) -> tuple[int, int] | None:
+    """Width and height by the first directory; None where there is none."""
+    directory = _directory(data)
+    if directory is None:
+        return None
+    sides = []
+    for tag in (_WIDTH, _HEIGHT):
+        entry = _entry(data, directory, tag)
+        if entry is None:
+            return None
+        kind = struct.unpack_from(directory.order + "H", data, entry + 2)[0]
+        letter = "H" if kind == _SHORT else "I"
+        sides.append(struct.unpack_from(directory.order + letter, data, entry + 8)[0])
+    return sides[0], sides[1]
 
 
 def profile_of_tiff(data: bytes) -> bytes | None:

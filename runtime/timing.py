@@ -28,6 +28,11 @@ class StageTimes:
         """Adds the time of one frame."""
         self._milliseconds.append(1000 * seconds)
 
+    @property
+    def total_seconds(self) -> float:
+        """Of all frames together."""
+        return sum(self._milliseconds) / 1000
+
     def __len__(self) -> int:
         """How many frames were measured."""
         return len(self._milliseconds)

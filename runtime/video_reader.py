@@ -30,6 +30,8 @@ _COPIED_KINDS = frozenset({"audio", "subtitle"})
 _RGB_COLOURS, _UNSPECIFIED_COLOURS = 0, 2
 _BT2020_COLOURS = frozenset({9, 10})
 _HD_HEIGHT = 720
+_MAXIMUM_PIXELS = 2**26
+"""8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
 _LOST_SECONDS = 1.0
 """What a file may lack whose header gives no length of the video alone."""
 
@@ -59,6 +61,8 @@ class VideoReader:
         self.turns = 0
         """Quarter turns against the clock that set the frames upright; known with the first."""
         try:
+            # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
+            # thread waits for ever while the decoder is freed (11 of 4000 damaged files hung).
             # file: lets names hold colons, replace takes titles that are not UTF-8.
             self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -156,6 +160,11 @@ class VideoReader:
 
     def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB of the first frame's size."""
+        if frame.width * frame.height > _MAXIMUM_PIXELS:
+            raise InputError(
+                f"{self.path}: expected frames of at most 8192x8192 pixels, "
+                f"got {frame.width}x{frame.height}; is the file damaged?"
+            )
         if self._size is None:
             self._size = (frame.width, frame.height)
             self.turns = round(frame.rotation / 90) % 4

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import ImageCms
+from PIL import Image, ImageCms
 
 from dehaze.runtime import FunctionSession, InputError, OutputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
@@ -52,6 +54,18 @@ def test_the_colour_profile_is_kept(suffix: str, tmp_path: Path, frame: NDArray[
     assert dict(hazy.metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
     path.write_bytes(encode_picture(dehaze_picture(hazy, identity()), suffix))
     assert dict(read_picture(path).metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
+
+
+def test_a_profile_of_several_segments_is_kept_in_a_jpeg(
+    tmp_path: Path, frame: NDArray[np.uint8]
+) -> None:
+    vast = PROFILE + bytes(200_000)
+    metadata = ((cv2.IMAGE_METADATA_ICCP, vast), (cv2.IMAGE_METADATA_EXIF, exif(1)))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encode_picture(Picture(frame, metadata=metadata), ".jpg"))
+    assert dict(read_picture(path).metadata) == dict(metadata)
+    with Image.open(path) as other:  # by another reader
+        assert other.info["icc_profile"] == vast
 
 
 def test_a_tiff_with_a_profile_still_decodes(frame: NDArray[np.uint8]) -> None:
@@ -174,7 +188,7 @@ def test_a_file_of_several_pictures_is_told(tmp_path: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
     path = tmp_path / "pages.tif"
     tifffile.imwrite(path, np.zeros((3, 64, 64), np.uint8), photometric="minisblack")
-    with pytest.raises(InputError, match="expected one picture, got 3"):
+    with pytest.raises(InputError, match="expected one picture, got several"):
         read_picture(path)
 
 
@@ -186,3 +200,51 @@ def test_the_profile_of_a_colour_space_that_is_gone_is_dropped(
     picture = Picture(frame, metadata=((cv2.IMAGE_METADATA_ICCP, cmyk),))
     path.write_bytes(encode_picture(picture, ".tif"))
     assert read_picture(path).metadata == ()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp"])
+def test_an_animation_is_told(suffix: str, tmp_path: Path) -> None:
+    animation, path = cv2.Animation(), tmp_path / f"moving{suffix}"
+    noise = np.random.default_rng(0)
+    animation.frames = [noise.integers(0, 255, (64, 64, 4), np.uint8) for _ in range(3)]
+    animation.durations = np.array([100, 100, 100])
+    assert cv2.imwriteanimation(str(path), animation)
+    with pytest.raises(InputError, match="expected one picture, got several"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "mark", "offset", "layout"),
+    [
+        (".png", b"IHDR", 4, ">II"),
+        (".jpg", b"\xff\xc0", 5, ">HH"),
+        (".bmp", b"BM", 18, "<ii"),
+    ],
+)
+def test_a_header_that_announces_too_much_is_told_before_memory_is_taken(
+    suffix: str, mark: bytes, offset: int, layout: str, tmp_path: Path, frame: NDArray[np.uint8]
+) -> None:
+    data = bytearray(encode_picture(Picture(frame), suffix))
+    struct.pack_into(layout, data, data.index(mark) + offset, 60000, 60000)
+    path = tmp_path / f"vast{suffix}"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="at most 268 million pixels, its header says 60000x60000"):
+        read_picture(path)
+
+
+def test_a_tiff_that_announces_too_much_is_told(tmp_path: Path, frame: NDArray[np.uint8]) -> None:
+    data = bytearray(encode_picture(Picture(frame), ".tif"))
+    for tag in (256, 257):
+        entry = data.index(struct.pack("<HH", tag, 3))
+        struct.pack_into("<HHII", data, entry, tag, 4, 1, 60000)
+    path = tmp_path / "vast.tif"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="its header says 60000x60000"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg"])
+def test_a_name_need_not_be_UTF_8(suffix: str, tmp_path: Path, frame: NDArray[np.uint8]) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9" + suffix.encode())
+    path.write_bytes(encode_picture(Picture(frame), suffix))
+    assert read_picture(path).rgb.shape == frame.shape

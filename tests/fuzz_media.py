@@ -1,0 +1,258 @@
+"""Damages pictures and videos and reads them back, each in a child process that may crash.
+
+    python tests/fuzz_media.py --count 5000 --seed 7 [--keep FOLDER]
+
+Every file must either be read or be refused by a DehazeError of one line: no crash, no other
+exception, no hang, no explosion of memory. The test of the runtime runs the same with a small
+count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+SECONDS_A_FILE = 20
+"""Far above what any takes on a busy machine; the files are a few kilobytes."""
+GIBIBYTES = 5
+"""Of address space above what an idle child has: a 16384x16384 picture may be decoded."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One damaged file."""
+
+    name: str
+    seed: int
+    whole_run: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    case: Case
+    outcome: str
+    """`read`, `refused`, or what must not happen: `crash`, `hang`, `raised`, `lines`."""
+    words: str = ""
+
+
+def damaged(data: bytes, seed: int) -> bytes:
+    """The same file cut off, emptied, with bits flipped, bytes overwritten, or a part gone."""
+    rng = random.Random(seed)
+    kind = rng.choice(["cut", "flips", "header", "header", "zeros", "gone", "again", "fields"])
+    out = bytearray(data)
+    size = len(out)
+    if kind == "cut":
+        return bytes(out[: rng.choice([0, 1, 4, rng.randrange(size), rng.randrange(size)])])
+    if kind in ("flips", "header"):
+        reach = size if kind == "flips" else min(size, rng.choice([64, 256, 1024]))
+        for _ in range(rng.choice([1, 2, 8, 64])):
+            out[rng.randrange(reach)] ^= 1 << rng.randrange(8)
+    elif kind == "zeros":
+        start = rng.randrange(size)
+        out[start : start + rng.choice([1, 16, 200])] = bytes(min(size - start, 200))
+    elif kind == "gone":
+        start = rng.randrange(size)
+        del out[start : start + rng.choice([1, 7, 100])]
+    elif kind == "again":
+        start = rng.randrange(size)
+        out[start:start] = out[start : start + 300]
+    else:  # a length, a size or an offset at its extremes
+        for _ in range(rng.choice([1, 2, 4])):
+            start = rng.randrange(min(size, 2048))
+            extreme = rng.choice([b"\xff" * 4, b"\x7f" + b"\xff" * 3, bytes(4), b"\xff\xff"])
+            out[start : start + len(extreme)] = extreme
+    return bytes(out)
+
+
+def sound_files(folder: Path) -> dict[str, bytes]:
+    """Small files of every kind that dehaze-run reads, made by our own encoders and OpenCV."""
+    from conftest import picture, write_video
+
+    from dehaze.runtime import FunctionSession
+    from dehaze.runtime.dehazer import Dehazer
+    from dehaze.runtime.images import Picture, encode_picture
+    from dehaze.runtime.video import VideoOptions, dehaze_video
+    from dehaze.runtime.video_writer import EncoderOptions
+
+    rgb = picture(64, 80)
+    exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    metadata = ((int(cv2.IMAGE_METADATA_EXIF), exif),)
+    deep = Picture(rgb.astype(np.uint16) * 257)
+    alpha = Picture(rgb, np.ascontiguousarray(rgb[..., 0]))
+    files = {
+        "photo.jpg": encode_picture(Picture(rgb, metadata=metadata), ".jpg"),
+        "grey.jpg": encode_picture(Picture(rgb, grey=True), ".jpg"),
+        "eight.png": encode_picture(Picture(rgb, metadata=metadata), ".png"),
+        "sixteen.png": encode_picture(deep, ".png"),
+        "alpha.png": encode_picture(alpha, ".png"),
+        "photo.webp": encode_picture(Picture(rgb, metadata=metadata), ".webp"),
+        "alpha.webp": encode_picture(alpha, ".webp"),
+        "eight.tif": encode_picture(Picture(rgb), ".tif"),
+        "sixteen.tif": encode_picture(deep, ".tif"),
+        "alpha.tif": encode_picture(alpha, ".tif"),
+        "photo.bmp": encode_picture(Picture(rgb), ".bmp"),
+        "progressive.jpg": _opencv(rgb, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        "packed.tif": _opencv(rgb, ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 32773),
+        "deflated.tif": _opencv(rgb, ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 8),
+    }
+    first = write_video(folder / "clip.mp4", frames=6, size=(80, 64), audio=True)
+    files["clip.mp4"] = first.read_bytes()
+    codecs = {"own.mp4": "h264", "clip.mkv": "h264", "clip.avi": "h264", "clip.ts": "h264"}
+    for name, codec in {**codecs, "motion.avi": "mpeg4", "clip.webm": "vp9"}.items():
+        path = folder / name
+        source = first if "webm" not in name else write_video(folder / "silent.mp4", frames=6)
+        with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+            dehaze_video(source, path, dehazer, VideoOptions(encoder=EncoderOptions(codec)))
+        files[name] = path.read_bytes()
+    return files
+
+
+def _opencv(rgb: Any, suffix: str, *parameters: int) -> bytes:
+    return bytes(cv2.imencode(suffix, rgb[..., ::-1].copy(), parameters)[1].tobytes())
+
+
+def read_damaged(path: Path, whole_run: bool) -> tuple[str, str]:
+    """Reads as dehaze-run does; returns outcome and words."""
+    from dehaze.runtime import DehazeError, FunctionSession
+    from dehaze.runtime.dehazer import Dehazer
+    from dehaze.runtime.images import read_picture
+    from dehaze.runtime.inputs import Job
+    from dehaze.runtime.run import RunOptions, run_job
+    from dehaze.runtime.video_reader import VideoReader
+
+    job = Job(path, path.with_name(f"out-{path.name}"))
+    try:
+        if whole_run:
+            with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+                run_job(job, dehazer, RunOptions())
+        elif job.is_image:
+            read_picture(path)
+        else:
+            with VideoReader(path) as reader:
+                for _ in reader.read():
+                    pass
+    except DehazeError as error:
+        one_line = str(error).isprintable() and 10 < len(str(error)) < 400
+        if list(path.parent.glob("*.part*")) or job.target.exists():
+            return "leftover", str(error)
+        return "refused" if one_line else "lines", str(error).replace(str(path), "FILE")
+    except BaseException as error:
+        return "raised", f"{type(error).__name__}: {error}"
+    finally:
+        job.target.unlink(missing_ok=True)
+    return "read", ""
+
+
+def _child(connection: Any, folder: str) -> None:
+    """Reads the files whose names come in, until the parent is gone."""
+    from dehaze.runtime import images, video_reader  # noqa: F401  # before the limit
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libpng and libtiff say
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    limit = used + GIBIBYTES * 2**30
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    while True:
+        try:
+            name, whole_run = connection.recv()
+        except EOFError:
+            return
+        connection.send(read_damaged(Path(folder) / name, whole_run))
+
+
+class Child:
+    """A process that reads damaged files; a new one takes over where it crashes or hangs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._start()
+
+    def _start(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_child, args=(theirs, str(self.folder)), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def read(self, name: str, whole_run: bool) -> tuple[str, str]:
+        self._connection.send((name, whole_run))
+        try:
+            if self._connection.poll(SECONDS_A_FILE):
+                answer: tuple[str, str] = self._connection.recv()
+                return answer
+            outcome = ("hang", f"more than {SECONDS_A_FILE} s")
+        except (EOFError, ConnectionError):
+            self._process.join(5)
+            outcome = ("crash", f"exit code {self._process.exitcode}")
+        self.close()
+        self._start()
+        return outcome
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.kill()
+        self._process.join()
+
+
+def fuzz(folder: Path, count: int, seed: int, keep: Path | None = None) -> Iterator[Verdict]:
+    """Reads `count` damaged files in `folder`, alternating between the kinds of files."""
+    files = sound_files(folder)
+    child = Child(folder)
+    for name, data in files.items():  # the files themselves are sound
+        (folder / name).write_bytes(data)
+        outcome, words = child.read(name, False)
+        assert outcome == "read", f"{name}: {outcome}, {words}"
+    try:
+        for index in range(count):
+            name = list(files)[index % len(files)]
+            case = Case(name, seed * 1_000_003 + index, whole_run=index // len(files) % 4 == 0)
+            content = damaged(files[name], case.seed)
+            (folder / name).write_bytes(content)
+            verdict = Verdict(case, *child.read(name, case.whole_run))
+            if keep and verdict.outcome not in ("read", "refused"):
+                keep.mkdir(parents=True, exist_ok=True)
+                (keep / f"{verdict.outcome}-{case.seed}-{name}").write_bytes(content)
+            yield verdict
+    finally:
+        child.close()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="a folder for the files that misbehave")
+    options = parser.parse_args()
+    outcomes: Counter[tuple[str, str]] = Counter()
+    words: Counter[str] = Counter()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        for verdict in fuzz(Path(folder), options.count, options.seed, options.keep):
+            outcomes[verdict.case.name, verdict.outcome] += 1
+            if verdict.outcome not in ("read", "refused"):
+                print(f"{verdict.outcome}: {verdict.case}: {verdict.words}", flush=True)
+            elif verdict.words:
+                words[verdict.words[:110]] += 1
+    for (name, outcome), number in sorted(outcomes.items()):
+        print(f"{name:18} {outcome:8} {number}")
+    for line, number in words.most_common(25):
+        print(f"{number:6} {line}")
+    print(f"{options.count} files in {time.monotonic() - started:.0f} s")
+    return int(any(outcome not in ("read", "refused") for _, outcome in outcomes))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -62,7 +62,7 @@ class VideoReader:
         """Quarter turns against the clock that set the frames upright; known with the first."""
         try:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
-            # thread waits for ever while the decoder is freed (11 of 4000 damaged files hung).
+            # thread waits for ever while the decoder is freed (11 of 2300 damaged files hung).
             # file: lets names hold colons, replace takes titles that are not UTF-8.
             self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:

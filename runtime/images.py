@@ -15,6 +15,7 @@ from .dehazer import Dehazer
 from .errors import InputError, OutputError, one_line
 from .inputs import IMAGE_SUFFIXES
 from .picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
+from .stream import Stream, StreamOptions
 from .tiff_tags import (
     has_unassociated_alpha,
     profile_of_tiff,
@@ -140,7 +141,14 @@ def _picture(pixels: NDArray[Any], metadata: tuple[tuple[int, bytes], ...]) -> P
     if pixels.shape[2] == 4:
         rgb = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
         return Picture(rgb, np.ascontiguousarray(pixels[..., 3]), False, metadata)
-    return Picture(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), None, False, metadata)
+    _swap_red_and_blue(pixels)
+    return Picture(pixels, None, False, metadata)
+
+
+def _swap_red_and_blue(pixels: NDArray[Any]) -> None:
+    """In place, some rows at a time: a large picture is in memory once, not twice."""
+    for rows in np.array_split(pixels, max(1, pixels.nbytes >> 20)):
+        rows[:] = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB)
 
 
 def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -154,18 +162,28 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return np.ascontiguousarray(pixels)
 
 
-def dehaze_picture(picture: Picture, dehazer: Dehazer) -> Picture:
+def dehaze_picture(
+    picture: Picture, dehazer: Dehazer, *, auto: bool = False, in_place: bool = False
+) -> tuple[Picture, float | None]:
     """Dehazes in the picture's own bit depth; alpha and metadata stay as they are.
+
+    Args:
+        auto: leave a clear picture as it is.
+        in_place: write into the picture's own pixels, which saves as much memory as they take.
+
+    Returns:
+        The dehazed picture; and the haze meter, None for a model that gives no estimate.
 
     Raises:
         InputError: smaller than the model takes.
         ModelError: 16 bits a channel, and a model that gives no estimate.
     """
-    clear: NDArray[Any] = dehazer(picture.rgb)
+    stream = Stream(dehazer, StreamOptions(temporal=False, auto=auto))
+    dehazed = stream(picture.rgb, out=picture.rgb if in_place else None)
+    clear: NDArray[Any] = dehazed.pixels
     if picture.grey:
-        mean = np.rint(clear.mean(axis=2, keepdims=True)).astype(clear.dtype)
-        clear = np.repeat(mean, 3, axis=2)
-    return replace(picture, rgb=clear)
+        clear = np.repeat(cv2.transform(clear, np.full((1, 3), 1 / 3))[..., None], 3, axis=2)
+    return replace(picture, rgb=clear), dehazed.haze
 
 
 def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:

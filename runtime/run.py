@@ -63,6 +63,7 @@ class PictureRun:
         self._hazy: Picture | None = None
         self._clear: Picture | None = None
         self._size = (0, 0)
+        self._haze: float | None = None
         self._times = {step: StageTimes() for step in ("decode", "inference", "encode")}
 
     def decode(self) -> None:
@@ -79,7 +80,10 @@ class PictureRun:
         """Dehazes what `decode` has read."""
         assert self._hazy is not None
         with _telling_the_file(self.job), self._times["inference"].measure():
-            self._clear = dehaze_picture(self._hazy, dehazer)
+            video = self._options.video
+            self._clear, self._haze = dehaze_picture(
+                self._hazy, dehazer, auto=video.stream.auto, in_place=not video.side_by_side
+            )
 
     def encode(self) -> bytes:
         """The dehazed picture in the target's format; lets go of the pixels."""
@@ -110,6 +114,7 @@ class PictureRun:
             "height": self._size[1],
             **{f"{step}_ms": times.percentiles() for step, times in self._times.items()},
             "fps": round(1 / seconds, 2),
+            "haze": None if self._haze is None else round(self._haze, 4),
         }
 
 

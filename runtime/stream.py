@@ -17,6 +17,7 @@ from .dehazer import Dehazer
 from .errors import UsageError
 from .grid import Grid
 from .motion import Motion, luminance_of, motion_between, moved
+from .session import DeepFrames
 
 __all__ = ["DehazedFrame", "Stream", "StreamOptions", "auto_strength"]
 
@@ -54,8 +55,8 @@ class StreamOptions:
 class DehazedFrame:
     """One frame and what was seen in it."""
 
-    pixels: NDArray[np.uint8]
-    """(H, W, 3) uint8 RGB."""
+    pixels: DeepFrames
+    """(H, W, 3) RGB of the type of the frame; the frame itself where nothing was to do."""
     haze: float | None
     """The haze meter, from 0 (clear) to 1; None for a model that gives no estimate."""
     begins_scene: bool
@@ -77,18 +78,22 @@ class Stream:
         self._airlight = airlight or RecursiveAirlight()
         self._state: _State | None = None
 
-    def __call__(self, frame: NDArray[np.uint8], seconds: float = 0.0) -> DehazedFrame:
+    def __call__(
+        self, frame: DeepFrames, seconds: float = 0.0, out: DeepFrames | None = None
+    ) -> DehazedFrame:
         """Dehazes one frame.
 
         Args:
-            frame: (H, W, 3) uint8 RGB.
+            frame: (H, W, 3) uint8 RGB; uint16, too, where the model gives an estimate.
             seconds: its time in the video.
+            out: where to write where it can be chosen; may be `frame` itself.
 
         Raises:
             InputError: wrong shape, type or size.
         """
         if not self._dehazer.contract.has_grid:
-            return DehazedFrame(self._dehazer(frame), None, begins_scene=False)
+            clear = frame if self._dehazer.strength == 0 else self._dehazer(frame)
+            return DehazedFrame(clear, None, begins_scene=False)
         if self._options.temporal:
             state = self._next_state(frame, seconds)
             self._state = state
@@ -101,10 +106,10 @@ class Stream:
             strength *= auto_strength(haze)
         if strength == 0:
             return DehazedFrame(frame, haze, begins_scene)
-        clear = self._dehazer.apply(frame, grid.scaled(strength))
+        clear = self._dehazer.apply(frame, grid.scaled(strength), out)
         return DehazedFrame(clear, haze, begins_scene)
 
-    def _next_state(self, frame: NDArray[np.uint8], seconds: float) -> _State:
+    def _next_state(self, frame: DeepFrames, seconds: float) -> _State:
         thumbnail = self._dehazer.thumbnail(frame)
         luminance = luminance_of(thumbnail.values[0])
         kept = self._kept(luminance)

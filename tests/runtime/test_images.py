@@ -52,7 +52,7 @@ def test_the_colour_profile_is_kept(suffix: str, tmp_path: Path, frame: NDArray[
     path.write_bytes(encode_picture(Picture(frame, metadata=((2, PROFILE),)), suffix))
     hazy = read_picture(path)
     assert dict(hazy.metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
-    path.write_bytes(encode_picture(dehaze_picture(hazy, identity()), suffix))
+    path.write_bytes(encode_picture(dehaze_picture(hazy, identity())[0], suffix))
     assert dict(read_picture(path).metadata)[cv2.IMAGE_METADATA_ICCP] == PROFILE
 
 
@@ -122,7 +122,7 @@ def test_alpha_is_kept(suffix: str, tmp_path: Path, frame: NDArray[np.uint8]) ->
     path = tmp_path / f"a{suffix}"
     path.write_bytes(encode_picture(Picture(frame, alpha), suffix))
     with open_dehazer() as dehazer:
-        clear = dehaze_picture(read_picture(path), dehazer)
+        clear, _ = dehaze_picture(read_picture(path), dehazer)
     assert clear.alpha is not None
     assert np.array_equal(clear.alpha, alpha)
     both = pictures_side_by_side(read_picture(path), clear)
@@ -140,20 +140,20 @@ def test_16_bits_are_dehazed_in_16_bits(
     read = read_picture(path)
     assert np.array_equal(read.rgb, deep)
     with open_dehazer() as dehazer:
-        clear = dehaze_picture(read, dehazer)
+        clear, _ = dehaze_picture(read, dehazer)
         shallow = dehazer(frame)
     assert clear.rgb.dtype == np.uint16
     assert np.abs(clear.rgb / 257 - shallow).mean() < 1
     assert len(np.unique(clear.rgb)) > 256
     with open_dehazer(strength=0) as dehazer:
-        assert np.array_equal(dehaze_picture(read, dehazer).rgb, deep)
+        assert np.array_equal(dehaze_picture(read, dehazer)[0].rgb, deep)
 
 
 def test_a_grey_picture_stays_grey(tmp_path: Path, frame: NDArray[np.uint8]) -> None:
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), frame[..., 0])
     with open_dehazer() as dehazer:
-        path.write_bytes(encode_picture(dehaze_picture(read_picture(path), dehazer), ".png"))
+        path.write_bytes(encode_picture(dehaze_picture(read_picture(path), dehazer)[0], ".png"))
     assert cv2.imread(str(path), cv2.IMREAD_UNCHANGED).ndim == 2
 
 

@@ -83,6 +83,8 @@ class OnnxRuntimeSession:
             self._engine: Any = _engine(path, str(path), options)
         else:
             self._engine = _engine(path, estimator_from_model(_content(path), str(path)), options)
+            # Half a second for loading the compiled passes, which is no frame's own time.
+            self.run(np.zeros((1, 64, 64, 3), np.uint8), 1.0)
 
     def run(self, frames: Frames, strength: float) -> Frames:
         if not self._is_whole:

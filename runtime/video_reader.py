@@ -26,7 +26,7 @@ from .timing import StageTimes
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
 
-__all__ = ["TimedFrame", "VideoReader"]
+__all__ = ["TimedFrame", "VideoReader", "rgb_of"]
 
 _COPIED_KINDS = frozenset({"audio", "subtitle"})
 _LOST_SECONDS = 1.0
@@ -155,12 +155,7 @@ class VideoReader:
         if self._size is None:
             self._size = (frame.width, frame.height)
             self.turns = round(frame.rotation / 90) % 4
-        rgb: NDArray[Any] = frame.reformat(
-            width=self._size[0],  # a stream that changes its size keeps the first
-            height=self._size[1],
-            format="rgb24",
-            src_colorspace=self.colour_matrix.swscale,
-        ).to_ndarray()
+        rgb = rgb_of(frame, self._size, self.colour_matrix)
         upright = np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
         unknown = frame.pts is None or self._numbered
         pts = expected_pts if unknown else max(frame.pts or 0, earliest_pts)
@@ -189,6 +184,17 @@ class VideoReader:
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
+
+
+def rgb_of(frame: VideoFrame, size: tuple[int, int], matrix: YuvMatrix) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of a decoded frame; one of another `size` (W, H) is scaled to it."""
+    rgb: NDArray[Any] = frame.reformat(
+        width=size[0],  # a stream that changes its size keeps the first
+        height=size[1],
+        format="rgb24",
+        src_colorspace=matrix.swscale,
+    ).to_ndarray()
+    return rgb
 
 
 def _end_seconds(packet: Packet[Any]) -> float:

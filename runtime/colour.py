@@ -13,7 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["YuvMatrix", "yuv420_from_rgb", "yuv444_from_rgb"]
+__all__ = ["YuvMatrix", "matrix_of", "yuv420_from_rgb", "yuv444_from_rgb"]
+
+_RGB_COLOURS, _UNSPECIFIED_COLOURS = 0, 2
+_BT2020_COLOURS = frozenset({9, 10})
+_HD_HEIGHT = 720
 
 
 class YuvMatrix(Enum):
@@ -36,6 +40,21 @@ class YuvMatrix(Enum):
         cr = (np.array([1, 0, 0]) - luma) / (2 * (1 - red))
         scaled = np.stack((219 * luma, 224 * cb, 224 * cr)) / 255
         return np.column_stack((scaled, (16, 128, 128))).astype(np.float32)
+
+
+def matrix_of(coefficients: int, height: int) -> YuvMatrix:
+    """The matrix of a stream; where it says nothing, BT.709 for HD and BT.601 below.
+
+    Args:
+        coefficients: the stream's number for it (ITU-T H.273, matrix coefficients).
+        height: of its frames in pixels.
+    """
+    if coefficients in _BT2020_COLOURS:
+        return YuvMatrix.BT2020
+    unsaid = coefficients in (_RGB_COLOURS, _UNSPECIFIED_COLOURS)
+    if coefficients == 1 or (unsaid and height >= _HD_HEIGHT):
+        return YuvMatrix.BT709
+    return YuvMatrix.BT601
 
 
 def yuv444_from_rgb(pixels: NDArray[np.uint8], matrix: YuvMatrix) -> NDArray[np.uint8]:

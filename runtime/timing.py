@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,10 +13,14 @@ __all__ = ["StageTimes"]
 
 
 class StageTimes:
-    """Collects the milliseconds that one stage spent on each frame."""
+    """Collects the milliseconds that one stage spent on each frame.
 
-    def __init__(self) -> None:
-        self._milliseconds: list[float] = []
+    Args:
+        keep: how many of the newest to hold, for what runs for days; None holds all.
+    """
+
+    def __init__(self, keep: int | None = None) -> None:
+        self._milliseconds: deque[float] = deque(maxlen=keep)
 
     @contextmanager
     def measure(self) -> Iterator[None]:
@@ -34,12 +39,12 @@ class StageTimes:
         return sum(self._milliseconds) / 1000
 
     def __len__(self) -> int:
-        """How many frames were measured."""
+        """How many frames' times are held."""
         return len(self._milliseconds)
 
     def percentiles(self) -> dict[str, float]:
         """`p50` and `p95` in milliseconds; zeros before the first frame."""
         if not self._milliseconds:
             return {"p50": 0.0, "p95": 0.0}
-        p50, p95 = np.percentile(self._milliseconds, (50, 95))
+        p50, p95 = np.percentile(list(self._milliseconds), (50, 95))  # another thread may add
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3)}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -20,16 +20,16 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from .colour import YuvMatrix
+from .colour import YuvMatrix, matrix_of
 from .errors import InputError, one_line
 from .timing import StageTimes
 
-__all__ = ["TimedFrame", "VideoReader"]
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # in PyAV's stubs alone
+
+__all__ = ["TimedFrame", "VideoReader", "rgb_of"]
 
 _COPIED_KINDS = frozenset({"audio", "subtitle"})
-_RGB_COLOURS, _UNSPECIFIED_COLOURS = 0, 2
-_BT2020_COLOURS = frozenset({9, 10})
-_HD_HEIGHT = 720
 _MAXIMUM_PIXELS = 2**26
 """8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
 _LOST_SECONDS = 1.0
@@ -100,13 +100,33 @@ class VideoReader:
     @property
     def colour_matrix(self) -> YuvMatrix:
         """Between YUV and RGB; where the file says nothing, BT.709 for HD and BT.601 below."""
-        colours = int(self.codec.colorspace)
-        if colours in _BT2020_COLOURS:
-            return YuvMatrix.BT2020
-        unsaid = colours in (_RGB_COLOURS, _UNSPECIFIED_COLOURS)
-        if colours == 1 or (unsaid and self.codec.height >= _HD_HEIGHT):
-            return YuvMatrix.BT709
-        return YuvMatrix.BT601
+        return matrix_of(int(self.codec.colorspace), self.codec.height)
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds that one unit of a frame's time is worth."""
+        assert self.stream.time_base is not None  # every demuxer sets it
+        return self.stream.time_base
+
+    @property
+    def primaries(self) -> tuple[int, int]:
+        """Colour primaries and transfer characteristic (ITU-T H.273)."""
+        return self.codec.color_primaries, self.codec.color_trc
+
+    @property
+    def pixel_ratio(self) -> Fraction | None:
+        """Width by height of a pixel of an upright frame; known with the first."""
+        ratio = self.stream.sample_aspect_ratio
+        return 1 / ratio if ratio and self.turns % 2 else ratio
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Title, date and the like."""
+        return self.container.metadata
+
+    @property
+    def chapters(self) -> list[Chapter]:
+        return self.container.chapters()
 
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
         """Every frame in order of presentation, and the packets of the copied streams between."""
@@ -168,12 +188,7 @@ class VideoReader:
         if self._size is None:
             self._size = (frame.width, frame.height)
             self.turns = round(frame.rotation / 90) % 4
-        rgb: NDArray[Any] = frame.reformat(
-            width=self._size[0],  # a stream that changes its size keeps the first
-            height=self._size[1],
-            format="rgb24",
-            src_colorspace=self.colour_matrix.swscale,
-        ).to_ndarray()
+        rgb = rgb_of(frame, self._size, self.colour_matrix)
         return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
 
     def _check_complete(self, packets: int, video_end: float, end: float) -> None:
@@ -199,6 +214,17 @@ class VideoReader:
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
+
+
+def rgb_of(frame: VideoFrame, size: tuple[int, int], matrix: YuvMatrix) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 RGB of a decoded frame; one of another `size` (W, H) is scaled to it."""
+    rgb: NDArray[Any] = frame.reformat(
+        width=size[0],  # a stream that changes its size keeps the first
+        height=size[1],
+        format="rgb24",
+        src_colorspace=matrix.swscale,
+    ).to_ndarray()
+    return rgb
 
 
 def _end_seconds(packet: Packet[Any]) -> float:

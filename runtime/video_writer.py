@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import av
 from av.codec import Codec
@@ -17,13 +18,16 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from .colour import yuv420_from_rgb, yuv444_from_rgb
+from .colour import YuvMatrix, yuv420_from_rgb, yuv444_from_rgb
 from .errors import OutputError, UsageError, one_line
 from .inputs import VIDEO_SUFFIXES
 from .timing import StageTimes
-from .video_reader import TimedFrame, VideoReader
+from .video_reader import TimedFrame
 
-__all__ = ["CODECS", "EncoderOptions", "VideoWriter"]
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # in PyAV's stubs alone
+
+__all__ = ["CODECS", "EncoderOptions", "VideoSource", "VideoWriter"]
 
 CODECS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 """Common names and the encoders behind them."""
@@ -68,17 +72,38 @@ class EncoderOptions:
         return {"crf": str(self.quality), **_SETTINGS[encoder], **no_reordering}
 
 
+class VideoSource(Protocol):
+    """What a result takes over from what it was made of: a VideoReader or a camera."""
+
+    @property
+    def frame_rate(self) -> Fraction: ...
+    @property
+    def time_base(self) -> Fraction: ...
+    @property
+    def colour_matrix(self) -> YuvMatrix: ...
+    @property
+    def primaries(self) -> tuple[int, int]: ...
+    @property
+    def pixel_ratio(self) -> Fraction | None: ...
+    @property
+    def copied(self) -> list[Stream]: ...
+    @property
+    def metadata(self) -> dict[str, str]: ...
+    @property
+    def chapters(self) -> list[Chapter]: ...
+
+
 class VideoWriter:
-    """An unfinished video file with the streams of `reader`. A context manager.
+    """An unfinished video file with the streams of `source`. A context manager.
 
     Raises:
         UsageError: no such encoder.
         OutputError: the container cannot hold a stream, or writing fails; also while writing.
     """
 
-    def __init__(self, path: Path, reader: VideoReader, options: EncoderOptions) -> None:
+    def __init__(self, path: Path, source: VideoSource, options: EncoderOptions) -> None:
         self.encode_times = StageTimes()
-        self._reader = reader
+        self._source = source
         self._suffix = path.suffix.lower()
         self._durations: dict[int, int] = {}
         self._started = False
@@ -91,15 +116,15 @@ class VideoWriter:
         encoder = options.encoder(self._suffix)
         with self._failures():
             self._container = av.open(f"file:{path}", "w")
-            self._container.metadata.update(reader.container.metadata)
-            self._container.set_chapters(reader.container.chapters())
+            self._container.metadata.update(source.metadata)
+            self._container.set_chapters(source.chapters)
             stream = self._container.add_stream(
-                encoder, rate=reader.frame_rate, options=options.settings(encoder, self._suffix)
+                encoder, rate=source.frame_rate, options=options.settings(encoder, self._suffix)
             )
             assert isinstance(stream, VideoStream)  # the encoder's kind was looked up
             self._stream = stream
             self._codec: VideoCodecContext = stream.codec_context
-            self._copies = {stream.index: self._copy_of(stream) for stream in reader.copied}
+            self._copies = {stream.index: self._copy_of(stream) for stream in source.copied}
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
@@ -141,31 +166,29 @@ class VideoWriter:
             self._start(item)
         layout = _layout_of(item)
         convert = yuv420_from_rgb if layout == "yuv420p" else yuv444_from_rgb
-        planes = convert(item.pixels, self._reader.colour_matrix)
+        planes = convert(item.pixels, self._source.colour_matrix)
         frame = VideoFrame.from_ndarray(planes, format=layout)
         if self._codec.pix_fmt != layout:
             frame = frame.reformat(format=self._codec.pix_fmt)
-        frame.pts, frame.time_base = item.pts, self._reader.stream.time_base
+        frame.pts, frame.time_base = item.pts, self._source.time_base
         self._durations[item.pts] = item.duration
         self._mux(self._stream.encode(frame))
 
     def _start(self, first: TimedFrame) -> None:
         """Size and colours are known with the first frame."""
-        reader, context = self._reader, self._codec
+        source, context = self._source, self._codec
         context.height, context.width = first.pixels.shape[:2]
         offered = [layout.name for layout in context.codec.video_formats or ()]
         wanted = _layout_of(first)
         context.pix_fmt = wanted if wanted in offered or not offered else offered[0]
-        assert reader.stream.time_base is not None  # every demuxer sets it
         # An AVI file has a number for every frame and no times.
-        time_base = 1 / reader.frame_rate if self._suffix == ".avi" else reader.stream.time_base
+        time_base = 1 / source.frame_rate if self._suffix == ".avi" else source.time_base
         context.time_base = self._stream.time_base = time_base
         context.color_range = ColorRange.MPEG
-        context.colorspace = reader.colour_matrix.swscale
-        context.color_primaries = reader.codec.color_primaries
-        context.color_trc = reader.codec.color_trc
-        if ratio := reader.stream.sample_aspect_ratio:
-            context.sample_aspect_ratio = 1 / ratio if reader.turns % 2 else ratio
+        context.colorspace = source.colour_matrix.swscale
+        context.color_primaries, context.color_trc = source.primaries
+        if ratio := source.pixel_ratio:
+            context.sample_aspect_ratio = ratio
         self._started = True
         self._container.mux(self._early)
         self._early.clear()
@@ -173,7 +196,7 @@ class VideoWriter:
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
             # x264 does not pass durations on, and with a variable rate the last one matters.
-            if packet.pts is not None and packet.time_base == self._reader.stream.time_base:
+            if packet.pts is not None and packet.time_base == self._source.time_base:
                 packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
             self._container.mux(packet)
 

@@ -1,0 +1,97 @@
+"""Raw RGB frames on standard input and output: how other programs are joined by pipes."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .colour import matrix_of
+from .errors import InputError
+from .live_address import PIPE, FrameMode, shown_address
+from .live_source import KEPT_TIMES, LiveFrame, LiveSource
+from .timing import StageTimes
+from .video_reader import TimedFrame
+
+__all__ = ["RawSink", "RawSource"]
+
+_POLL_SECONDS = 0.1
+_STDIN, _STDOUT = 0, 1
+_UNSPECIFIED = 2
+
+
+class RawSource(LiveSource):
+    """RGB24 frames without header or padding, from a file descriptor. Every one is answered."""
+
+    lossless = True
+
+    def __init__(self, mode: FrameMode, stop: threading.Event, descriptor: int = _STDIN) -> None:
+        super().__init__(shown_address(PIPE), stop)
+        self.frame_rate = mode.fps
+        self.time_base = 1 / mode.fps
+        self.colour_matrix = matrix_of(_UNSPECIFIED, mode.height)
+        self._mode = mode
+        self._descriptor = descriptor
+
+    def _frames(self) -> Iterator[LiveFrame]:
+        """Until the pipe is closed; the times come from the rate alone."""
+        index = 0
+        while True:
+            pixels = np.empty((self._mode.height, self._mode.width, 3), np.uint8)
+            got = self._fill(pixels)
+            if got < pixels.nbytes:
+                break
+            yield LiveFrame(pixels, index, 1, time.monotonic())
+            index += 1
+        if got and not self._stop.is_set():
+            raise InputError(
+                f"{self.name} ended within frame {index + 1}: expected {pixels.nbytes} bytes "
+                f"({self._mode.width}x{self._mode.height} RGB24), got {got}; "
+                f"is the size given with --raw that of the frames?"
+            )
+
+    def _fill(self, pixels: NDArray[np.uint8]) -> int:
+        """Reads one frame; the number of bytes that came."""
+        room = pixels.data.cast("B")
+        got, started = 0, 0.0
+        while got < len(room) and not self._stop.is_set():
+            # Asks before it reads: a read that waits would not notice the end of the run.
+            if not select.select([self._descriptor], [], [], _POLL_SECONDS)[0]:
+                continue
+            started = started or time.perf_counter()  # waiting for a frame is not reading it
+            try:
+                count = os.readv(self._descriptor, [room[got:]])
+            except OSError as error:
+                raise InputError(f"{self.name} cannot be read ({error.strerror})") from error
+            if not count:
+                return got
+            got += count
+        if got == len(room):
+            self.capture_times.add(time.perf_counter() - started)
+        return got
+
+
+class RawSink:
+    """RGB24 frames to a file descriptor.
+
+    Raises:
+        BrokenPipeError: nobody reads any more.
+    """
+
+    name = PIPE
+
+    def __init__(self, descriptor: int = _STDOUT) -> None:
+        self.encode_times = StageTimes(KEPT_TIMES)
+        self._descriptor = descriptor
+
+    def write(self, frame: TimedFrame) -> None:
+        """Writes (H, W, 3) uint8 RGB as it is."""
+        with self.encode_times.measure():
+            rest = np.ascontiguousarray(frame.pixels).data.cast("B")
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]

@@ -1,4 +1,4 @@
-"""dehaze-run: takes the haze out of pictures and videos."""
+"""dehaze-run: takes the haze out of pictures, videos and live cameras."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .command import positive_int, run_command
+from .cli_options import build_parser
+from .command import run_command
 from .errors import BatchError, DehazeError, UsageError
-from .models import DEFAULT_MODEL, list_models
+from .live_address import is_live
+from .models import list_models
 
 if TYPE_CHECKING:
     from .batch import Outcome
@@ -22,80 +23,41 @@ if TYPE_CHECKING:
     from .dehazer import Dehazer
     from .inputs import Job, Jobs
     from .run import RunOptions
-
-
-def _strength(text: str) -> float:
-    message = f"expected a number from 0 to 1, got {text}"
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(message) from error
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(message)
-    return value
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dehaze-run",
-        description="Take the haze out of a picture, a video, or a folder of them.",
-        epilog="Exit codes: 0 done, 1 error, 2 usage, 5 part of a batch failed.",
-    )
-    add = parser.add_argument
-    add("input", nargs="?", metavar="INPUT", help="a picture, a video, a folder or a 'glob*.jpg'")
-    add("output", nargs="?", metavar="OUTPUT", help="a file or folder (default: beside the input)")
-    add("--model", default=DEFAULT_MODEL, help="a shipped name or a .onnx file (default: edge)")
-    add("--strength", type=_strength, default=1.0, help="0 leaves the haze, 1 takes all of it")
-    add("--side-by-side", action="store_true", help="show before and after next to each other")
-    add("--suffix", default="-dehazed", help="in the names of results (default: %(default)s)")
-    add("--recursive", action="store_true", help="do the folders in a folder too")
-    add("--overwrite", action="store_true", help="replace results that exist")
-    add(
-        "--threads",
-        type=positive_int,
-        help="CPU threads for inference (default: all cores, for a video one less)",
-    )
-    add("--codec", help="h264, hevc, av1, vp9 or an FFmpeg encoder (default: h264, vp9 in .webm)")
-    add(
-        "--quality",
-        type=int,
-        choices=range(64),
-        metavar="CRF",
-        default=20,
-        help="of the encoder, lower is better (default: %(default)s)",
-    )
-    add("--json", action="store_true", help="print one JSON object on standard output")
-    add("--failures", type=Path, metavar="FILE", help="of a batch, as lines of JSON")
-    add(
-        "--ray",
-        metavar="ADDRESS",
-        help="share a batch with the machines of a Ray cluster: local, auto or HOST:PORT",
-    )
-    add("--list-models", action="store_true", help="show the shipped models and leave")
-    return parser
+    from .stream import StreamOptions
+    from .video_writer import EncoderOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if options.doctor:
+        return run_command(parser.prog, lambda: _doctor(options), "nothing was changed")
     if not options.list_models and options.input is None:
-        parser.error("expected an INPUT: a picture, a video, a folder or a glob")
+        parser.error("expected an INPUT: a picture, a video, a folder, a glob or a camera")
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = _print_models if options.list_models else _run_telling_json
     return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
 
 
+def _doctor(options: argparse.Namespace) -> None:
+    from .doctor import diagnose
+    from .tensorrt_options import TensorRTOptions
+
+    diagnosis = diagnose(options.model, tensorrt=TensorRTOptions(plugin=options.plugin))
+    print(json.dumps(diagnosis.as_dict()) if options.json else diagnosis)
+    if diagnosis.exit_code:
+        raise DehazeError("the backend that dehaze-run takes does not pass its self-test")
+
+
 def _print_models(options: argparse.Namespace) -> None:
-    from .dehazer import open_dehazer
+    from .engine_search import contract_of
     from .models import MODELS_FOLDER
 
     models = []
     for name in list_models():
         path = MODELS_FOLDER / f"{name}.onnx"
-        with open_dehazer(name) as dehazer:
-            contract = vars(dehazer.contract)
-        models.append({"model": name, "bytes": path.stat().st_size, **contract})
+        models.append({"model": name, "bytes": path.stat().st_size, **vars(contract_of(path))})
     if options.json:
         print(json.dumps({"models": models}, indent=2))
         return
@@ -119,34 +81,118 @@ def _run_telling_json(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    if is_live(options.input):
+        _run_live(options)
+        return
     from .inputs import plan_jobs
 
     plan = plan_jobs(options.input, options.output, options.suffix, recursive=options.recursive)
     # Only now the slow imports: a wrong path is told at once.
     from .batch_report import closing_line
-    from .dehazer import open_dehazer
     from .output_file import remove_leftovers
     from .run import RunOptions
     from .video import VideoOptions
-    from .video_writer import EncoderOptions
 
-    encoder = EncoderOptions(codec=options.codec, quality=options.quality)
-    encoder.encoder(".mp4")  # a wrong name is told once, not for every file
     run_options = RunOptions(
         overwrite=options.overwrite,
-        video=VideoOptions(encoder=encoder, side_by_side=options.side_by_side),
+        video=VideoOptions(
+            encoder=_encoder(options),
+            side_by_side=options.side_by_side,
+            stream=_stream_options(options),
+        ),
     )
-    if options.ray and not plan.is_batch:
-        raise UsageError(f"--ray expects a folder or a glob, got one file: {options.input}")
+    _refuse_unused(options, plan)
     if plan.is_batch:
         _run_batch(plan, run_options, options)
         return
     remove_leftovers(plan.jobs[0].target.parent)
-    threads = options.threads or _default_threads(plan.jobs)
-    with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
-        figures = _run_one(plan.jobs[0], dehazer, run_options)
-    model = {"model": options.model, "strength": options.strength}
-    print(json.dumps({**model, **figures}) if options.json else closing_line(figures))
+    with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
+        figures = {**_model(options, dehazer), **_run_one(plan.jobs[0], dehazer, run_options)}
+    print(json.dumps(figures) if options.json else closing_line(figures))
+
+
+def _refuse_unused(options: argparse.Namespace, plan: Jobs) -> None:
+    """Raises UsageError where an option would have no effect."""
+    if options.ray and not plan.is_batch:
+        raise UsageError(f"--ray expects a folder or a glob, got one file: {options.input}")
+    if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
+        raise UsageError("on a cluster each machine takes its own backend; leave it out")
+    for name in ("raw", "give_up", "preview"):
+        if getattr(options, name) is not None:
+            flag = name.replace("_", "-")
+            raise UsageError(f"--{flag} is for cameras, streams and pipes, got {options.input}")
+
+
+def _encoder(options: argparse.Namespace) -> EncoderOptions:
+    from .video_writer import EncoderOptions
+
+    encoder = EncoderOptions(codec=options.codec, quality=options.quality)
+    encoder.encoder(".mp4")  # a wrong name is told once, not for every file
+    return encoder
+
+
+def _stream_options(options: argparse.Namespace) -> StreamOptions:
+    from .stream import StreamOptions
+
+    return StreamOptions(temporal=options.temporal, every=options.every, auto=options.auto)
+
+
+def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
+    """Opens the model and says what runs it and why."""
+    from .dehazer import open_dehazer
+    from .tensorrt_options import TensorRTOptions
+
+    dehazer = open_dehazer(
+        options.model,
+        threads=threads,
+        strength=options.strength,
+        backend=options.backend,
+        provider=options.provider,
+        tensorrt=TensorRTOptions(plugin=options.plugin),
+    )
+    print(f"dehaze-run: {dehazer.backend}", file=sys.stderr)
+    return dehazer
+
+
+def _model(options: argparse.Namespace, dehazer: Dehazer) -> dict[str, Any]:
+    """What `--json` says of the model."""
+    return {
+        "model": options.model,
+        "backend": dehazer.backend,
+        "strength": options.strength,
+    }
+
+
+def _run_live(options: argparse.Namespace) -> None:
+    """A camera, a stream or a pipe, until it ends or is stopped."""
+    from .live import LiveOptions, Processed, live_closing_line, run_live
+    from .stream import Stream
+
+    cores_but_one = max(1, (os.cpu_count() or 2) - 1)
+    with _open(options, options.threads or cores_but_one) as dehazer:
+        stream = Stream(dehazer, _stream_options(options))
+
+        def process(frame: Any) -> Processed:
+            dehazed = stream(frame)
+            return Processed(dehazed.pixels, dehazed.haze)
+
+        live = LiveOptions(
+            mode=options.raw,
+            give_up_seconds=options.give_up,
+            encoder=_encoder(options),
+            side_by_side=options.side_by_side,
+            overwrite=options.overwrite,
+            preview_port=options.preview,
+            preview_host=options.preview_host,
+            about={"model": options.model, "backend": dehazer.backend},
+        )
+        figures = {
+            **_model(options, dehazer),
+            **run_live(options.input, options.output, process, live),
+        }
+    # Standard output may carry frames.
+    text = json.dumps(figures) if options.json else live_closing_line(figures)
+    print(text, file=sys.stderr if options.output == "-" else sys.stdout)
 
 
 def _default_threads(jobs: list[Job]) -> int | None:
@@ -211,10 +257,8 @@ def _outcomes(
         yield from run_batch_on_ray(jobs, options.ray, model, run_options)
         return
     from .batch import run_batch
-    from .dehazer import open_dehazer
 
-    threads = options.threads or _default_threads(jobs)
-    with open_dehazer(options.model, threads=threads, strength=options.strength) as dehazer:
+    with _open(options, options.threads or _default_threads(jobs)) as dehazer:
         yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 
 

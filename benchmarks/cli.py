@@ -38,7 +38,12 @@ def build_parser() -> argparse.ArgumentParser:
     quality = commands.add_parser("quality", help="PSNR and SSIM on hazy and clear pairs")
     quality.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
     quality.add_argument("--data", type=Path, required=True, help="folder with hazy/ and clear/")
-    for command in (latency, quality):
+    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+    flicker.add_argument("model", metavar="MODEL", help="a shipped name or an .onnx file")
+    flicker.add_argument("--hazy", type=Path, required=True, help="a video")
+    flicker.add_argument("--clear", type=Path, required=True, help="its clear original")
+    flicker.add_argument("--every", type=positive_int, default=1, help="as of dehaze-run")
+    for command in (latency, quality, flicker):
         command.add_argument(
             "--threads", type=positive_int, help="CPU threads (default: all cores)"
         )
@@ -48,7 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
-    run = {"latency": _latency, "quality": _quality}[options.command]
+    run = {"latency": _latency, "quality": _quality, "flicker": _flicker}[options.command]
     return run_command("dehaze-bench", lambda: run(options), "nothing was reported")
 
 
@@ -124,3 +129,32 @@ def _quality(options: argparse.Namespace) -> None:
             )
     if options.json:
         print(json.dumps({"data": str(options.data), "quality": report}))
+
+
+def _flicker(options: argparse.Namespace) -> None:
+    from dehaze.runtime.stream import StreamOptions
+
+    from .flicker import measure_flicker
+
+    ways = {
+        "frame by frame": StreamOptions(temporal=False),
+        "smoothed": StreamOptions(every=options.every),
+    }
+    results = {
+        name: measure_flicker(options.model, options.hazy, options.clear, way, options.threads)
+        for name, way in ways.items()
+    }
+    if options.json:
+        print(json.dumps({name: asdict(result) for name, result in results.items()}))
+        return
+    alone, smooth = results.values()
+    for name, result in results.items():
+        print(
+            f"{name:15} PSNR {result.psnr_db:.2f} dB; error: deviation over time "
+            f"{result.error_deviation:.2f}, change from frame to frame {result.error_change:.3f}"
+        )
+    print(
+        f"smoothed is {smooth.error_deviation / alone.error_deviation:.2f} and "
+        f"{smooth.error_change / alone.error_change:.2f} times that, "
+        f"{smooth.psnr_db - alone.psnr_db:+.2f} dB"
+    )

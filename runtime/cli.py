@@ -150,7 +150,7 @@ def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
         provider=options.provider,
         tensorrt=TensorRTOptions(plugin=options.plugin),
     )
-    print(f"dehaze-run: {dehazer.backend}", file=sys.stderr)
+    print(f"backend: {dehazer.backend}", file=sys.stderr)
     return dehazer
 
 

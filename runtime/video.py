@@ -24,7 +24,7 @@ from .timing import StageTimes
 from .video_reader import TimedFrame, VideoReader
 from .video_writer import EncoderOptions, VideoWriter
 
-__all__ = ["VideoOptions", "VideoSummary", "dehaze_video"]
+__all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
 
 _SAMPLE_SECONDS = 1 / 6
 """Between the frames that the airlight is taken from, ahead of those that are dehazed."""
@@ -84,7 +84,7 @@ def dehaze_video(
     with (
         VideoReader(source) as reader,
         VideoWriter(target, reader, options.encoder) as writer,
-        _airlight(source, dehazer, options.stream) as airlight,
+        file_airlight(source, dehazer, options.stream) as airlight,
         Prefetch(reader.read()) as decoded,
     ):
         assert reader.stream.time_base is not None  # every demuxer sets it
@@ -143,8 +143,16 @@ class _Inference:
 
 
 @contextmanager
-def _airlight(source: Path, dehazer: Dehazer, options: StreamOptions) -> Iterator[Airlight | None]:
-    """The airlight from a second reader that runs ahead of the first; None where nothing asks."""
+def file_airlight(
+    source: Path, dehazer: Dehazer, options: StreamOptions
+) -> Iterator[Airlight | None]:
+    """The airlight of the file `source`, from a reader that runs ahead of the one that is dehazed.
+
+    Yields None where nothing asks for it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     if not (options.temporal and dehazer.contract.has_grid):
         yield None
         return

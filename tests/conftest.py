@@ -87,3 +87,8 @@ def video_frames(path: Path) -> list[NDArray[np.uint8]]:
     """Every frame as (H, W, 3) uint8 RGB."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def error_lines(printed: str) -> list[str]:
+    """What a run printed on standard error, without the line that says what runs the model."""
+    return [line for line in printed.splitlines() if not line.startswith("backend: ")]

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from conftest import VideoMaker, picture, video_frames
+from conftest import VideoMaker, error_lines, picture, video_frames
 
 from dehaze.runtime.cli import main
 
@@ -158,9 +158,9 @@ def test_bad_input_gives_one_line_and_leaves_nothing(
     assert main(arguments) == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.count("\n") == 1
-    assert printed.err.startswith("dehaze-run: ")
-    assert words in printed.err
+    (line,) = error_lines(printed.err)
+    assert line.startswith("dehaze-run: ")
+    assert words in line
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "taken.png").read_text() == "mine"
 
@@ -202,8 +202,7 @@ def test_a_truncated_video_leaves_no_output(
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     assert main([str(cut), str(tmp_path / "out.mp4")]) == 1
-    message = capsys.readouterr().err
-    assert message.count("\n") == 1
+    (message,) = error_lines(capsys.readouterr().err)
     assert "cut off" in message or "damaged" in message
     assert not (tmp_path / "out.mp4").exists()
     assert leftovers(tmp_path) == []

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import VideoMaker, picture
+from conftest import VideoMaker, error_lines, picture
 from fuzz_media import fuzz
 
 from dehaze.runtime.inputs import plan_jobs
@@ -69,7 +69,7 @@ def test_a_full_disk_is_told_and_keeps_nothing_of_a_picture(
 ) -> None:
     code, message = dehaze_run(noise(tmp_path), small_disk / "out.png")
     assert code == 1
-    assert message.count("\n") == 1
+    assert len(error_lines(message)) == 1
     assert "out.png: cannot be written (No space left on device)" in message
     assert list(small_disk.iterdir()) == []
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_told_and_keeps_nothing_of_a_video(
     source = make_video(frames=40, size=(320, 240))
     code, message = dehaze_run(source, small_disk / f"out{suffix}", "--quality", "1")
     assert code == 1, message
-    assert message.count("\n") == 1
+    assert len(error_lines(message)) == 1
     assert "No space left on device" in message
     assert list(small_disk.iterdir()) == []
 
@@ -94,7 +94,7 @@ def test_a_limit_on_the_size_of_files_is_told(
     target = tmp_path / "out" / source.name
     code, message = dehaze_run(source, target, "--quality", "1", file_bytes=50_000)
     assert code == 1
-    assert message.count("\n") == 1
+    assert len(error_lines(message)) == 1
     assert "File too large" in message
     assert list(target.parent.iterdir()) == []
 

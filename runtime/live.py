@@ -81,8 +81,9 @@ def run_live(
 ) -> dict[str, Any]:
     """Dehazes `source` until it ends or Ctrl-C; returns what `--json` prints.
 
-    Ctrl-C, SIGTERM and SIGHUP complete the recording and return; one a second or
-    more later raises KeyboardInterrupt and leaves no file. Where the camera vanishes the recording is completed too.
+    Ctrl-C, SIGTERM and SIGHUP complete the recording and return; one more, a second or more later,
+    raises KeyboardInterrupt and leaves no file. Where the camera vanishes, the recording is
+    completed too.
 
     Args:
         source: an address for which `live_address.is_live` holds.

@@ -85,7 +85,8 @@ class GStreamerSource(LiveSource):
 
 
 def _check_gstreamer(name: str) -> None:
-    if cv2.CAP_GSTREAMER in cv2.videoio_registry.getBackends():
+    # getBackends lists it in every wheel, for a plugin that might be there.
+    if cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
         return
     raise InputError(
         f"{name}: expected an OpenCV built with GStreamer, got OpenCV {cv2.__version__} without it "

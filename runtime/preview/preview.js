@@ -123,8 +123,8 @@ function show(figures) {
   set("latency", figures.latency_ms.p50.toFixed(0));
   for (const row of document.querySelectorAll("[data-stage]")) {
     const times = figures[`${row.dataset.stage}_ms`];
-    row.cells[1].textContent = times.p50.toFixed(1);
-    row.cells[2].textContent = times.p95.toFixed(1);
+    row.cells[1].textContent = times.p50 ? times.p50.toFixed(1) : "–"; // nothing is encoded
+    row.cells[2].textContent = times.p95 ? times.p95.toFixed(1) : "–";
   }
   const share = (100 * figures.dropped) / Math.max(1, figures.frames + figures.dropped);
   set("uptime", duration(figures.seconds));

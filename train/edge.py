@@ -18,14 +18,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dehaze.runtime.grid import FINEST_STRIDE, PIXELS_PER_CELL, THUMBNAIL_MULTIPLE
+
 from .deform import DeformConv2d
 from .network import Network, Prediction, padded
 
-THUMBNAIL_STRIDE = 4
+THUMBNAIL_STRIDE = FINEST_STRIDE
 """Pixels per thumbnail pixel, along each axis."""
-GRID_STRIDE = 8
+GRID_STRIDE = PIXELS_PER_CELL * THUMBNAIL_STRIDE
 """Pixels per cell of the grid, along each axis."""
-SIZE_MULTIPLE = 32
+SIZE_MULTIPLE = THUMBNAIL_MULTIPLE * THUMBNAIL_STRIDE
 """Frames are padded to a multiple of this many pixels: the coarsest level is 1/32."""
 MAXIMUM_LOG_GAIN = 3.0
 """A gain of 20; 1/t is 6 at the thickest haze of RESIDE (beta 1.8)."""

@@ -13,7 +13,7 @@ define environment
 	touch $@
 endef
 
-.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/weights/*)
+.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/preview/* runtime/weights/*)
 	$(call environment,.venv-demo,.)
 
 .venv/installed: setup.cfg constraints.txt

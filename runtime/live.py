@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, UsageError
-from .images import side_by_side
+from .images import side_by_side as beside
 from .live_address import PIPE, FrameMode
 from .live_figures import LiveFigures
-from .live_sinks import open_sink
+from .live_sinks import LiveSink, open_sink
 from .live_source import LiveFrame
 from .live_sources import open_source
 from .newest_frame import NewestFrame
@@ -117,10 +117,7 @@ def run_live(
         with _preview(options, figures, tell) as preview, captured, Prefetch(dehazed, 1) as results:
             try:
                 for frame, clear in results:
-                    shown = clear.pixels
-                    if options.side_by_side:
-                        shown = side_by_side(frame.pixels, shown)
-                    output.write(replace(frame, pixels=shown))
+                    _put(frame, clear, output, side_by_side=options.side_by_side)
                     figures.add(frame, clear.haze)
                     if preview:
                         preview.offer(frame.pixels, clear.pixels)
@@ -137,6 +134,12 @@ def run_live(
         kept = f"; {target} holds the {figures.frames} frames before" if is_file else ""
         raise InputError(f"{lost}{kept}") from lost
     return {"input": camera.name, "output": target, **figures.summary()}
+
+
+def _put(frame: LiveFrame, clear: Processed, output: LiveSink, *, side_by_side: bool) -> None:
+    """Writes what became of a frame, at its time."""
+    shown = beside(frame.pixels, clear.pixels) if side_by_side else clear.pixels
+    output.write(replace(frame, pixels=shown))
 
 
 def _dehazed(

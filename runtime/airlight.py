@@ -131,10 +131,7 @@ class WindowAirlight:
             sample = next(self._samples, None)
             if sample is None:
                 return
-            begins_scene = (
-                bool(self._guesses)
-                and motion_between(self._guesses[-1].luminance, sample.luminance).is_cut
-            )
+            begins_scene = bool(self._guesses) and _is_cut(self._guesses[-1].luminance, sample)
             airlight, weight = airlight_of(sample.grid.values[0])
             self._guesses.append(
                 _Guess(sample.seconds, airlight, weight, sample.luminance, begins_scene)
@@ -157,6 +154,11 @@ class WindowAirlight:
         while last + 1 < len(guesses) and not guesses[last + 1].begins_scene:
             last += 1
         return guesses[first : last + 1]
+
+
+def _is_cut(previous: NDArray[np.uint8], sample: Sample) -> bool:
+    cells = sample.grid.values.shape[1:3]
+    return motion_between(previous, sample.luminance, cells).is_cut
 
 
 def _difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

@@ -165,17 +165,11 @@ def _model(options: argparse.Namespace, dehazer: Dehazer) -> dict[str, Any]:
 
 def _run_live(options: argparse.Namespace) -> None:
     """A camera, a stream or a pipe, until it ends or is stopped."""
-    from .live import LiveOptions, Processed, live_closing_line, run_live
+    from .live import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
     cores_but_one = max(1, (os.cpu_count() or 2) - 1)
     with _open(options, options.threads or cores_but_one) as dehazer:
-        stream = Stream(dehazer, _stream_options(options))
-
-        def process(frame: Any) -> Processed:
-            dehazed = stream(frame)
-            return Processed(dehazed.pixels, dehazed.haze)
-
         live = LiveOptions(
             mode=options.raw,
             give_up_seconds=options.give_up,
@@ -184,11 +178,12 @@ def _run_live(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             preview_port=options.preview,
             preview_host=options.preview_host,
-            about={"model": options.model, "backend": dehazer.backend},
+            about={"model": options.model, "backend": dehazer.backend.split(":")[0]},
         )
+        stream = Stream(dehazer, _stream_options(options))
         figures = {
             **_model(options, dehazer),
-            **run_live(options.input, options.output, process, live),
+            **run_live(options.input, options.output, stream, live),
         }
     # Standard output may carry frames.
     text = json.dumps(figures) if options.json else live_closing_line(figures)

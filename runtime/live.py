@@ -29,21 +29,12 @@ from .live_sources import open_source
 from .newest_frame import NewestFrame
 from .prefetch import Prefetch
 from .preview_server import PreviewServer
+from .stream import DehazedFrame
 from .video_writer import EncoderOptions
 
-__all__ = ["LiveOptions", "Processed", "live_closing_line", "run_live"]
+__all__ = ["LiveOptions", "live_closing_line", "run_live"]
 
 _SAME_WISH_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Processed:
-    """What became of a frame."""
-
-    pixels: NDArray[np.uint8]
-    """(H, W, 3) uint8 RGB, of the frame's size."""
-    haze: float | None = None
-    """How hazy the frame was, from 0 (clear) to 1; None where nothing measures it."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,7 @@ def _tell_stderr(line: str) -> None:
 def run_live(
     source: str,
     target: str | None,
-    process: Callable[[NDArray[np.uint8]], Processed],
+    process: Callable[[NDArray[np.uint8]], DehazedFrame],
     options: LiveOptions | None = None,
     *,
     on_frame: Callable[[], None] | None = None,
@@ -136,7 +127,7 @@ def run_live(
     return {"input": camera.name, "output": target, **figures.summary()}
 
 
-def _put(frame: LiveFrame, clear: Processed, output: LiveSink, *, side_by_side: bool) -> None:
+def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
     """Writes what became of a frame, at its time."""
     shown = beside(frame.pixels, clear.pixels) if side_by_side else clear.pixels
     output.write(replace(frame, pixels=shown))
@@ -144,9 +135,9 @@ def _put(frame: LiveFrame, clear: Processed, output: LiveSink, *, side_by_side: 
 
 def _dehazed(
     frames: Iterable[LiveFrame],
-    process: Callable[[NDArray[np.uint8]], Processed],
+    process: Callable[[NDArray[np.uint8]], DehazedFrame],
     figures: LiveFigures,
-) -> Iterator[tuple[LiveFrame, Processed]]:
+) -> Iterator[tuple[LiveFrame, DehazedFrame]]:
     for frame in frames:
         with figures.inference_times.measure():
             clear = process(frame.pixels)

@@ -8,8 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .grid import PIXELS_PER_CELL
-
 __all__ = ["Motion", "luminance_of", "motion_between", "moved"]
 
 FAILED_DIFFERENCE = 16.0
@@ -41,15 +39,20 @@ def luminance_of(thumbnail: NDArray[np.float32]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(thumbnail.mean(axis=0) * 255), np.uint8)
 
 
-def motion_between(previous: NDArray[np.uint8], current: NDArray[np.uint8]) -> Motion:
-    """Dense inverse search flow (Kroeger et al., ECCV 2016) between two luminances, (h, w) uint8.
+def motion_between(
+    previous: NDArray[np.uint8], current: NDArray[np.uint8], cells: tuple[int, ...]
+) -> Motion:
+    """Dense inverse search flow (Kroeger et al., ECCV 2016), 0.7 ms at 160x120.
 
-    0.7 ms at 160x120.
+    Args:
+        previous, current: luminances of the same size, (h, w) uint8.
+        cells: rows and columns of the grid that covers the same picture.
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    height, width = (size // PIXELS_PER_CELL for size in current.shape)
+    height, width = cells[:2]
     pixels = flow.calc(current, previous, np.zeros((*current.shape, 2), np.float32))
-    shift = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA) / PIXELS_PER_CELL
+    cells_per_pixel = np.array((width, height)) / current.shape[::-1]
+    shift = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA) * cells_per_pixel
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     source = np.asarray(np.dstack((columns, rows)) + shift, np.float32)
     before, now = (

@@ -57,9 +57,9 @@ class DehazedFrame:
 
     pixels: DeepFrames
     """(H, W, 3) RGB of the type of the frame; the frame itself where nothing was to do."""
-    haze: float | None
+    haze: float | None = None
     """The haze meter, from 0 (clear) to 1; None for a model that gives no estimate."""
-    begins_scene: bool
+    begins_scene: bool = False
     """Whether nothing of the frames before counted."""
 
 
@@ -93,7 +93,7 @@ class Stream:
         """
         if not self._dehazer.contract.has_grid:
             clear = frame if self._dehazer.strength == 0 else self._dehazer(frame)
-            return DehazedFrame(clear, None, begins_scene=False)
+            return DehazedFrame(clear)
         if self._options.temporal:
             state = self._next_state(frame, seconds)
             self._state = state
@@ -112,22 +112,22 @@ class Stream:
     def _next_state(self, frame: DeepFrames, seconds: float) -> _State:
         thumbnail = self._dehazer.thumbnail(frame)
         luminance = luminance_of(thumbnail.values[0])
-        kept = self._kept(luminance)
+        kept = self._kept(luminance, frame.shape)
         if kept is None:
             self._airlight.reset()
         elif kept.age < self._options.every and float(kept.trust.mean()) > _ENOUGH_TRUST:
             return kept
         grid = self._dehazer.estimate(frame, thumbnail)
         airlight = self._airlight.update(grid.values[0], luminance, seconds)
-        fresh = _State.of(grid, airlight, luminance)
+        fresh = _State.of(grid, airlight, luminance, frame.shape)
         return fresh if kept is None else fresh.blended(kept)
 
-    def _kept(self, luminance: NDArray[np.uint8]) -> _State | None:
+    def _kept(self, luminance: NDArray[np.uint8], shape: tuple[int, ...]) -> _State | None:
         """What is known of the frame before, moved to this one; None where a scene begins."""
         before = self._state
-        if before is None or before.luminance.shape != luminance.shape:
+        if before is None or before.shape != shape:
             return None
-        motion = motion_between(before.luminance, luminance)
+        motion = motion_between(before.luminance, luminance, before.cells.shape)
         return None if motion.is_cut else before.moved(motion, luminance)
 
 
@@ -141,6 +141,8 @@ class _State:
     """(3,) RGB."""
     luminance: NDArray[np.uint8]
     """Of the frame's thumbnail."""
+    shape: tuple[int, ...]
+    """(H, W, 3) of the frame."""
     cell: int
     """Pixels per cell, along each axis."""
     trust: NDArray[np.float32]
@@ -150,14 +152,20 @@ class _State:
     begins_scene: bool = True
 
     @classmethod
-    def of(cls, grid: Grid, airlight: NDArray[np.float32], luminance: NDArray[np.uint8]) -> _State:
+    def of(
+        cls,
+        grid: Grid,
+        airlight: NDArray[np.float32],
+        luminance: NDArray[np.uint8],
+        shape: tuple[int, ...],
+    ) -> _State:
         """From the estimate for one frame: bias = A (1 - gain) with its own airlight A."""
         values = grid.values[0]
         cells = values.copy()
         cells[..., 0] = np.log(np.maximum(values[..., 0], 1))
         cells[..., 1:] -= airlight_of(values)[0] * (1 - values[..., :1])
         trust = np.ones(values.shape[:2], np.float32)
-        return cls(cells, airlight, luminance, grid.cell, trust)
+        return cls(cells, airlight, luminance, shape, grid.cell, trust)
 
     def moved(self, motion: Motion, luminance: NDArray[np.uint8]) -> _State:
         """The same one frame later."""

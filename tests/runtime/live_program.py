@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from dehaze.runtime.command import run_command
-from dehaze.runtime.live import LiveOptions, Processed, run_live
+from dehaze.runtime.live import LiveOptions, run_live
 from dehaze.runtime.live_address import frame_mode
+from dehaze.runtime.stream import DehazedFrame
 
 
 def main() -> int:
@@ -48,9 +49,9 @@ def main() -> int:
 
 
 def _inverter(delay: float) -> Any:
-    def process(frame: np.ndarray) -> Processed:
+    def process(frame: np.ndarray) -> DehazedFrame:
         time.sleep(delay)
-        return Processed(255 - frame, float(frame.mean()) / 255)
+        return DehazedFrame(255 - frame, float(frame.mean()) / 255)
 
     return process
 
@@ -60,8 +61,8 @@ def _model() -> Any:
 
     dehazer = open_dehazer("edge", threads=1)
 
-    def process(frame: np.ndarray) -> Processed:
-        return Processed(dehazer(frame), float(frame.min(axis=2).mean()) / 255)
+    def process(frame: np.ndarray) -> DehazedFrame:
+        return DehazedFrame(dehazer(frame), float(frame.min(axis=2).mean()) / 255)
 
     return process
 

@@ -19,7 +19,8 @@ from conftest import VideoMaker, picture, video_frames, video_times
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import UsageError
-from dehaze.runtime.live import LiveOptions, Processed, run_live
+from dehaze.runtime.live import LiveOptions, run_live
+from dehaze.runtime.stream import DehazedFrame
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "live_program.py")]
 WAVES = [picture(120, 160, phase / 4) for phase in range(25)]
@@ -232,11 +233,11 @@ def test_colours_of_a_full_range_camera_stay() -> None:
     flat[:] = (200, 90, 30)
     seen: list[NDArray[np.uint8]] = []
 
-    def process(frame: NDArray[np.uint8]) -> Processed:
+    def process(frame: NDArray[np.uint8]) -> DehazedFrame:
         if len(seen) >= 2:
             os.kill(os.getpid(), signal.SIGINT)
         seen.append(frame)
-        return Processed(frame)
+        return DehazedFrame(frame)
 
     with camera([flat]) as address:
         run_live(address, None, process, LiveOptions(preview_port=0))
@@ -245,10 +246,10 @@ def test_colours_of_a_full_range_camera_stay() -> None:
 
 def test_a_run_that_nobody_sees_is_told() -> None:
     with pytest.raises(UsageError, match="--preview"):
-        run_live("0", None, Processed)
+        run_live("0", None, DehazedFrame)
 
 
 def test_an_avi_is_refused_for_a_camera(tmp_path: Path) -> None:
     with camera(WAVES) as address, pytest.raises(UsageError, match="holds no times"):
-        run_live(address, str(tmp_path / "out.avi"), Processed)
+        run_live(address, str(tmp_path / "out.avi"), DehazedFrame)
     assert list(tmp_path.iterdir()) == []

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from camera_server import camera
 
-from dehaze.runtime.live import LiveOptions, Processed, run_live
+from dehaze.runtime.live import LiveOptions, run_live
+from dehaze.runtime.stream import DehazedFrame
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
 from selenium.webdriver.chrome.service import Service  # noqa: E402  # after the skip
@@ -59,10 +60,10 @@ def address() -> Iterator[str]:
     found: list[str] = []
     ended = threading.Event()
 
-    def process(frame: Any) -> Processed:
+    def process(frame: Any) -> DehazedFrame:
         if ended.is_set():
             raise RuntimeError("ended by the test")
-        return Processed(frame // 2, float(frame.mean()) / 255)
+        return DehazedFrame(frame // 2, float(frame.mean()) / 255)
 
     def run() -> None:
         options = LiveOptions(preview_port=0, about={"model": "edge"})

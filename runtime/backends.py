@@ -87,7 +87,13 @@ def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> O
 
 
 def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
-    tensorrt_host()  # counts the devices: importing what follows must not touch TensorRT before
+    try:
+        tensorrt_host()  # counts the devices: what follows must not touch TensorRT before
+    except ModelError as error:
+        raise ModelError(
+            f"{path}: TensorRT cannot run it here ({error}); take a model for ONNX Runtime "
+            f"(`dehaze-export --target onnxruntime`)"
+        ) from error
     from .tensorrt_session import TensorRTSession
 
     session = TensorRTSession(path, options)

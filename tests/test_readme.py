@@ -22,7 +22,8 @@ PACKAGE = {"run": "runtime", "train": "train", "export": "export", "bench": "ben
 def commands() -> list[str]:
     """Every line of a code block that calls one of our commands, without its comment."""
     blocks = [b for d in DOCUMENTS for b in re.findall(r"```\w*\n(.*?)```", d.read_text(), re.S)]
-    lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+    whole = [block.replace("\\\n", " ") for block in blocks]  # a command may go on in the next line
+    lines = [line.split("  #")[0].strip() for block in whole for line in block.splitlines()]
     return sorted({line for line in lines if line.startswith("dehaze-")})
 
 

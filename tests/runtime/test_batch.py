@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import VideoMaker, picture
+from conftest import VideoMaker, error_lines, picture
 
 from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
 from dehaze.runtime.batch import run_batch
@@ -95,7 +95,7 @@ def test_a_batch_tells_of_every_failure(
     assert main([str(hazy), "--recursive", "--failures", str(told)]) == 5
     printed = capsys.readouterr()
     assert printed.out.splitlines()[-1].startswith("3 done, 0 skipped, 3 failed; ")
-    assert printed.err.count("\n") == 4
+    assert len(error_lines(printed.err)) == 4
     assert r"caf\udce9\n.png: expected a picture" in printed.err
     failures = [json.loads(line) for line in told.read_text().splitlines()]
     assert {Path(f["input"]).name for f in failures} == {"empty.jpg", "gone.png", odd.name}
@@ -165,7 +165,7 @@ def test_a_single_failure_is_JSON_too(tmp_path: Path, capsys: pytest.CaptureFixt
     report = json.loads(printed.out)
     assert report["input"] == str(tmp_path / "none.png")
     assert "no such file" in report["error"]
-    assert printed.err.count("\n") == 1
+    assert len(error_lines(printed.err)) == 1
 
 
 def test_without_ray_one_line_says_what_to_install(

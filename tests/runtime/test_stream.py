@@ -188,7 +188,9 @@ def test_the_airlight_of_a_camera_follows_slowly() -> None:
     assert steady == pytest.approx([0.8] * 3, rel=1e-4)
     step = track.update(values_of(1.0, 2), grey, 0)
     assert step == pytest.approx([0.82] * 3, rel=1e-4)
-    assert track.update(values_of(0.1, 1), grey, 0) == pytest.approx(step, rel=1e-4)  # clear: says nothing
+    assert track.update(values_of(0.1, 1), grey, 0) == pytest.approx(
+        step, rel=1e-4
+    )  # clear: says nothing
     track.reset()
     assert track.update(values_of(0.5, 2), grey, 0) == pytest.approx([0.5] * 3, rel=1e-4)
 

@@ -61,11 +61,11 @@ def open_session(
     if path.suffix == ENGINE_SUFFIX:
         if backend == "onnxruntime" or provider != "cpu":
             raise UsageError(f"{path}: an engine runs in TensorRT alone; open the ONNX file")
-        return _tensorrt(path, tensorrt, f"{path.name} is an engine")
+        return _only_tensorrt(path, tensorrt, f"{path.name} is an engine")
     if backend == "onnxruntime" or provider != "cpu":
         return _onnxruntime(path, threads, provider, "as asked")
     if contract_of(path).target == "tensorrt":
-        return _tensorrt(path, tensorrt, f"{path.name} was exported for it")
+        return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
     if backend == "tensorrt":
         return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
     return _best(path, threads, tensorrt)
@@ -86,14 +86,20 @@ def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> O
         return _onnxruntime(path, threads, "cpu", one_line(error))
 
 
-def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
+def _only_tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
+    """Opens a file that nothing else can run."""
     try:
-        tensorrt_host()  # counts the devices: what follows must not touch TensorRT before
+        tensorrt_host()
     except ModelError as error:
         raise ModelError(
-            f"{path}: TensorRT cannot run it here ({error}); take a model for ONNX Runtime "
-            f"(`dehaze-export --target onnxruntime`)"
+            f"{path}: it is for TensorRT, which cannot run here: {error}; take a model for ONNX "
+            f"Runtime (`dehaze-export --target onnxruntime`)"
         ) from error
+    return _tensorrt(path, options, why)
+
+
+def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
+    tensorrt_host()  # counts the devices: importing what follows must not touch TensorRT before
     from .tensorrt_session import TensorRTSession
 
     session = TensorRTSession(path, options)

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from .cli_options import build_parser
 from .command import run_command
@@ -76,8 +76,17 @@ def _run_telling_json(options: argparse.Namespace) -> None:
         raise
     except DehazeError as error:
         if options.json:
-            print(json.dumps({"input": options.input, "error": str(error)}))
+            _print_json({"input": options.input, "error": str(error)}, options)
         raise
+
+
+def _report_stream(options: argparse.Namespace) -> TextIO:
+    """Standard output, unless it carries frames."""
+    return sys.stderr if options.output == "-" else sys.stdout
+
+
+def _print_json(figures: dict[str, Any], options: argparse.Namespace) -> None:
+    print(json.dumps(figures), file=_report_stream(options))
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -101,26 +110,30 @@ def _run(options: argparse.Namespace) -> None:
             stream=_stream_options(options),
         ),
     )
-    _refuse_unused(options, plan)
+    _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
+    if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
+        raise UsageError("on a cluster each machine takes its own backend; leave it out")
     if plan.is_batch:
         _run_batch(plan, run_options, options)
         return
+    _refuse_unused(options, _ONLY_BATCH, "folders and globs")
     remove_leftovers(plan.jobs[0].target.parent)
     with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
         figures = {**_model(options, dehazer), **_run_one(plan.jobs[0], dehazer, run_options)}
     print(json.dumps(figures) if options.json else closing_line(figures))
 
 
-def _refuse_unused(options: argparse.Namespace, plan: Jobs) -> None:
-    """Raises UsageError where an option would have no effect."""
-    if options.ray and not plan.is_batch:
-        raise UsageError(f"--ray expects a folder or a glob, got one file: {options.input}")
-    if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
-        raise UsageError("on a cluster each machine takes its own backend; leave it out")
-    for name in ("raw", "give_up", "preview"):
-        if getattr(options, name) is not None:
+_ONLY_LIVE = ("raw", "give_up", "preview", "preview_host")
+_ONLY_BATCH = ("ray", "failures")
+_ONLY_FILES = (*_ONLY_BATCH, "recursive")
+
+
+def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str) -> None:
+    """Raises UsageError where one of these options is given, which would have no effect."""
+    for name in names:
+        if getattr(options, name):
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} is for cameras, streams and pipes, got {options.input}")
+            raise UsageError(f"--{flag} is for {what}, got {options.input}")
 
 
 def _encoder(options: argparse.Namespace) -> EncoderOptions:
@@ -165,6 +178,9 @@ def _model(options: argparse.Namespace, dehazer: Dehazer) -> dict[str, Any]:
 
 def _run_live(options: argparse.Namespace) -> None:
     """A camera, a stream or a pipe, until it ends or is stopped."""
+    _refuse_unused(options, _ONLY_FILES, "files")
+    if options.preview_host and options.preview is None:
+        raise UsageError("--preview-host needs --preview PORT")
     from .live import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
@@ -177,7 +193,7 @@ def _run_live(options: argparse.Namespace) -> None:
             side_by_side=options.side_by_side,
             overwrite=options.overwrite,
             preview_port=options.preview,
-            preview_host=options.preview_host,
+            preview_host=options.preview_host or "127.0.0.1",
             about={"model": options.model, "backend": dehazer.backend.split(":")[0]},
         )
         stream = Stream(dehazer, _stream_options(options))
@@ -185,9 +201,10 @@ def _run_live(options: argparse.Namespace) -> None:
             **_model(options, dehazer),
             **run_live(options.input, options.output, stream, live),
         }
-    # Standard output may carry frames.
-    text = json.dumps(figures) if options.json else live_closing_line(figures)
-    print(text, file=sys.stderr if options.output == "-" else sys.stdout)
+    if options.json:
+        _print_json(figures, options)
+    else:
+        print(live_closing_line(figures), file=_report_stream(options))
 
 
 def _default_threads(jobs: list[Job]) -> int | None:

@@ -118,8 +118,7 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
     add(
         "--preview-host",
         metavar="ADDRESS",
-        default="127.0.0.1",
-        help="0.0.0.0 shows it to everybody (default: %(default)s, this computer)",
+        help="0.0.0.0 shows it to everybody, without a password (default: 127.0.0.1)",
     )
 
 

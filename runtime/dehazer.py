@@ -144,10 +144,30 @@ class Dehazer:
 
         Returns:
             Dehazed frames of the same shape and type.
+
+        Raises:
+            InputError: the grid or `out` does not fit the frames.
         """
         batch = self._as_batch(frames)
-        target = None if out is None else out.reshape(batch.shape)
-        return apply_grid(batch, grid, self._threads, target).reshape(frames.shape)
+        covered = tuple(grid.cell * size for size in grid.values.shape[1:3])
+        if len(grid.values) != len(batch) or any(np.less(covered, batch.shape[1:3])):
+            raise InputError(
+                f"expected a grid that covers {len(batch)} frames of {batch.shape[1:3]}, got one "
+                f"of {len(grid.values)} and {covered}"
+            )
+        if out is None:
+            return apply_grid(batch, grid, self._threads).reshape(frames.shape)
+        if out.shape != frames.shape or out.dtype != frames.dtype:
+            raise InputError(
+                f"expected out as the frames, {frames.shape} {frames.dtype}, "
+                f"got {out.shape} {out.dtype}"
+            )
+        in_order = out.flags.c_contiguous  # else a view of it cannot be written row by row
+        target = out.reshape(batch.shape) if in_order else None
+        clear = apply_grid(batch, grid, self._threads, target)
+        if not in_order:
+            out[:] = clear.reshape(out.shape)
+        return out
 
     def _is_small(self, batch: DeepFrames) -> bool:
         """Whether a whole graph can take these: it takes 8 bits, and 1/4 of them as thumbnail."""

@@ -97,7 +97,7 @@ def run_live(
     with (
         _stopped_by_signals(stop),
         open_source(source, options.mode, stop, tell=tell, give_up_seconds=patience) as camera,
-        open_sink(target, camera, options.encoder, overwrite=options.overwrite) as output,
+        open_sink(target, camera, options.encoder, stop, overwrite=options.overwrite) as output,
     ):
         captured = Prefetch(camera.read()) if camera.lossless else NewestFrame(camera.read(), stop)
         figures = LiveFigures(

@@ -16,6 +16,7 @@ PIPE = "-"
 LIVE_HELP = "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw)"
 
 _SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "gst:")
+_MAXIMUM_PIXELS = 2**26
 _MODE = re.compile(r"(\d+)x(\d+)@(\d+(?:\.\d+)?|\d+/\d+)")
 
 
@@ -41,6 +42,8 @@ def frame_mode(text: str) -> FrameMode:
     parts = [Fraction(part) for part in found.groups() if not part.endswith("/0")] if found else []
     if len(parts) != 3 or not all(parts):
         raise UsageError(f"expected WIDTHxHEIGHT@FPS such as 1280x720@30, got {text!r}")
+    if parts[0] * parts[1] > _MAXIMUM_PIXELS:
+        raise UsageError(f"expected frames of at most 8192x8192 pixels, got {text!r}")
     return FrameMode(int(parts[0]), int(parts[1]), parts[2])
 
 

@@ -41,6 +41,7 @@ class LiveFigures:
         self._finished: deque[float] = deque(maxlen=240)
         self._size = (0, 0)
         self._haze: float | None = None
+        self._haze_sum = 0.0
 
     def add(self, frame: LiveFrame, haze: float | None) -> None:
         """Counts a frame that has just been written."""
@@ -50,6 +51,7 @@ class LiveFigures:
         self._latency_times.add(now - frame.arrived)
         self._size = (frame.pixels.shape[1], frame.pixels.shape[0])
         self._haze = haze
+        self._haze_sum += haze or 0.0
 
     def _recent_fps(self) -> float:
         now = time.monotonic()
@@ -70,7 +72,7 @@ class LiveFigures:
         }
 
     def summary(self) -> dict[str, Any]:
-        """For the closing JSON: `fps` of the whole run."""
+        """For the closing JSON: `fps` and the mean `haze` of the whole run."""
         seconds = time.monotonic() - self._started
         return {
             "frames": self.frames,
@@ -84,4 +86,5 @@ class LiveFigures:
             "encode_ms": self._encode_times.percentiles(),
             "latency_ms": self._latency_times.percentiles(),
             "fps": round(self.frames / max(seconds, 1e-9), 2),
+            "haze": None if self._haze is None else round(self._haze_sum / self.frames, 4),
         }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .colour import matrix_of
-from .errors import InputError
+from .errors import InputError, OutputError, one_line
 from .live_address import PIPE, FrameMode, shown_address
 from .live_source import KEPT_TIMES, LiveFrame, LiveSource
 from .timing import StageTimes
@@ -60,11 +60,11 @@ class RawSource(LiveSource):
         room = pixels.data.cast("B")
         got, started = 0, 0.0
         while got < len(room) and not self._stop.is_set():
-            # Asks before it reads: a read that waits would not notice the end of the run.
-            if not select.select([self._descriptor], [], [], _POLL_SECONDS)[0]:
-                continue
-            started = started or time.perf_counter()  # waiting for a frame is not reading it
             try:
+                # Asks before it reads: a read that waits would not notice the end of the run.
+                if not select.select([self._descriptor], [], [], _POLL_SECONDS)[0]:
+                    continue
+                started = started or time.perf_counter()  # waiting for a frame is not reading it
                 count = os.readv(self._descriptor, [room[got:]])
             except OSError as error:
                 raise InputError(f"{self.name} cannot be read ({error.strerror})") from error
@@ -81,17 +81,32 @@ class RawSink:
 
     Raises:
         BrokenPipeError: nobody reads any more.
+        OutputError: it cannot be written.
     """
 
     name = PIPE
 
-    def __init__(self, descriptor: int = _STDOUT) -> None:
+    def __init__(self, stop: threading.Event, descriptor: int = _STDOUT) -> None:
         self.encode_times = StageTimes(KEPT_TIMES)
+        self._stop = stop
         self._descriptor = descriptor
 
     def write(self, frame: TimedFrame) -> None:
-        """Writes (H, W, 3) uint8 RGB as it is."""
+        """Writes (H, W, 3) uint8 RGB; after `stop` what the reader does not take is lost."""
         with self.encode_times.measure():
             rest = np.ascontiguousarray(frame.pixels).data.cast("B")
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+            try:
+                while rest:
+                    # A write that waits for the reader would not notice the end of the run, and
+                    # of a pipe select promises room for so many bytes alone.
+                    if select.select([], [self._descriptor], [], _POLL_SECONDS)[1]:
+                        written = os.write(self._descriptor, rest[: select.PIPE_BUF])
+                        rest = rest[written:]
+                    elif self._stop.is_set():
+                        return
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OutputError(
+                    f"standard output cannot be written ({one_line(error)})"
+                ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,12 @@ class _NoSink:
 
 @contextmanager
 def open_sink(
-    target: str | None, source: LiveSource, encoder: EncoderOptions, *, overwrite: bool
+    target: str | None,
+    source: LiveSource,
+    encoder: EncoderOptions,
+    stop: threading.Event,
+    *,
+    overwrite: bool,
 ) -> Iterator[LiveSink]:
     """Opens a video file, `-` for raw frames on standard output, or None for nothing.
 
@@ -52,7 +58,7 @@ def open_sink(
     if target is None:
         yield _NoSink()
     elif target == PIPE:
-        yield RawSink()
+        yield RawSink(stop)
     else:
         path = Path(target)
         if path.suffix.lower() == ".avi" and not source.lossless:

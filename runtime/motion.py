@@ -18,6 +18,7 @@ CUT_SHARE = 0.2
 Between frames of the two videos at most 0.07 could not, between 26 photographs in turns, and 20
 rooms under haze, at least 0.36.
 """
+_LEAST_SIDE = 32
 
 
 class Motion(NamedTuple):
@@ -50,16 +51,20 @@ def motion_between(
     """
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     height, width = cells[:2]
-    pixels = flow.calc(current, previous, np.zeros((*current.shape, 2), np.float32))
+    # Of fewer than 32 rows or columns its pyramid reads outside of the picture and may crash.
+    missing = [(0, max(0, _LEAST_SIDE - size)) for size in current.shape]
+    now, before = (np.pad(image, missing, mode="edge") for image in (current, previous))
+    field = flow.calc(now, before, np.zeros((*now.shape, 2), np.float32))
+    pixels = np.asarray(field)[: current.shape[0], : current.shape[1]]
     cells_per_pixel = np.array((width, height)) / current.shape[::-1]
     shift = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA) * cells_per_pixel
     columns, rows = np.meshgrid(np.arange(width), np.arange(height))
     source = np.asarray(np.dstack((columns, rows)) + shift, np.float32)
-    before, now = (
+    earlier, later = (
         np.asarray(cv2.resize(i, (width, height), interpolation=cv2.INTER_AREA), np.float32)
         for i in (previous, current)
     )
-    difference = cv2.blur(np.abs(moved(before, source) - now), (3, 3))
+    difference = cv2.blur(np.abs(moved(earlier, source) - later), (3, 3))
     trust = np.clip(1 - difference / FAILED_DIFFERENCE, 0, 1)
     inside = (source >= -0.5) & (source <= (width - 0.5, height - 0.5))
     return Motion(source, np.asarray(np.where(inside.all(axis=2), trust, 0), np.float32))

@@ -110,16 +110,42 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="pixels")
 
 
-def _compiled(function: Callable[..., None]) -> Any:
-    """Compiled at its first call, outside of Python's lock; kept on disk where that is possible."""
-    # fastmath: fused multiply-adds, and a minimum that need not care for NaN.
-    try:
-        return numba.njit(function, nogil=True, fastmath=True, cache=True)
-    except RuntimeError:  # neither this folder nor the user's cache can be written
-        return numba.njit(function, nogil=True, fastmath=True)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
 
 
-@_compiled
+_OPTIONS = {"nogil": True, "fastmath": True}
+"""Outside of Python's lock; fused multiply-adds, and a minimum that need not care for NaN."""
+
+
+def _inner(function: Callable[..., None]) -> Any:
+    """A function that a compiled one calls."""
+    return numba.njit(function, **_OPTIONS)
+
+
+class _Compiled:
+    """A function that numba compiles at its first call and keeps on disk where that is possible."""
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self._function = function
+        self._is_kept = True
+        self._dispatcher: Any = None
+
+    def __call__(self, *arguments: Any) -> None:
+        try:
+            if self._dispatcher is None:
+                self._dispatcher = numba.njit(self._function, cache=True, **_OPTIONS)
+            self._dispatcher(*arguments)
+        except Exception:  # what the disk, pickle and numba raise, before the function has run
+            # The cache cannot be written, its disk is full, or a power cut has damaged it.
+            if not self._is_kept:
+                raise
+            self._is_kept = False
+            self._dispatcher = numba.njit(self._function, **_OPTIONS)
+            self._dispatcher(*arguments)
+
+
+@_Compiled
 def _average(
     frame: NDArray[Any], thumbnail: NDArray[np.float32], stride: int, first: int, last: int
 ) -> None:
@@ -146,7 +172,7 @@ def _average(
             thumbnail[2, row, column] = blue * unit
 
 
-@_compiled
+@_inner
 def _widen(
     cells: NDArray[np.float32], cell: int, limit: Any, gain: NDArray[Any], bias: NDArray[Any]
 ) -> None:
@@ -167,7 +193,7 @@ def _widen(
             bias[i + 2] = limit * (blue + share * blue_more) + _F(0.5)
 
 
-@_compiled
+@_inner
 def _blend(
     hazy: NDArray[Any],
     gains: NDArray[np.float32],
@@ -186,7 +212,7 @@ def _blend(
         clear[i] = np.int32(min(max(_F(hazy[i]) * gain + bias, _F(0)), limit))
 
 
-@_compiled
+@_Compiled
 def _apply(
     frame: NDArray[Any],
     clear: NDArray[Any],

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .airlight import Airlight, RecursiveAirlight, airlight_of
 from .dehazer import Dehazer
-from .errors import UsageError
+from .errors import ModelError, UsageError
 from .grid import Grid
 from .motion import Motion, luminance_of, motion_between, moved
 from .session import DeepFrames
@@ -68,11 +68,19 @@ class Stream:
 
     Args:
         airlight: where the scene's airlight comes from; None for what was seen so far.
+
+    Raises:
+        ModelError: the model cannot do what the options ask.
     """
 
     def __init__(
         self, dehazer: Dehazer, options: StreamOptions, airlight: Airlight | None = None
     ) -> None:
+        if (options.auto or options.every > 1) and not dehazer.contract.has_grid:
+            raise ModelError(
+                f"model {dehazer.contract.name!r} gives no estimate, which auto and every need; "
+                f"leave them out or use another model"
+            )
         self._dehazer = dehazer
         self._options = options
         self._airlight = airlight or RecursiveAirlight()
@@ -118,6 +126,8 @@ class Stream:
         elif kept.age < self._options.every and float(kept.trust.mean()) > _ENOUGH_TRUST:
             return kept
         grid = self._dehazer.estimate(frame, thumbnail)
+        if kept is not None and not np.isfinite(grid.values).all():
+            return kept  # a model that overflows once must not blacken all that follows
         airlight = self._airlight.update(grid.values[0], luminance, seconds)
         fresh = _State.of(grid, airlight, luminance, frame.shape)
         return fresh if kept is None else fresh.blended(kept)

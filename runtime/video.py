@@ -53,6 +53,8 @@ class VideoSummary:
     encode_ms: dict[str, float]
     haze: float | None
     """Mean of the haze meter; None for a model that gives no estimate."""
+    haze_frames: list[float]
+    """The haze meter of each frame; empty for a model that gives no estimate."""
 
     @property
     def fps(self) -> float:
@@ -107,7 +109,8 @@ def dehaze_video(
         decode_ms=reader.decode_times.percentiles(),
         inference_ms=inference.times.percentiles(),
         encode_ms=writer.encode_times.percentiles(),
-        haze=inference.mean_haze(),
+        haze=round(float(np.mean(inference.haze)), 4) if inference.haze else None,
+        haze_frames=inference.haze,
     )
 
 
@@ -121,9 +124,6 @@ class _Inference:
         self.times = StageTimes()
         self.haze: list[float] = []
 
-    def mean_haze(self) -> float | None:
-        return round(float(np.mean(self.haze)), 4) if self.haze else None
-
     def dehazed(
         self, items: Iterable[TimedFrame | Packet[Any]]
     ) -> Iterator[TimedFrame | Packet[Any]]:
@@ -135,7 +135,7 @@ class _Inference:
             with self.times.measure():
                 clear = self._stream(item.pixels, float(item.pts * self._time_base))
             if clear.haze is not None:
-                self.haze.append(clear.haze)
+                self.haze.append(round(clear.haze, 4))
             both = self._shows_both
             yield replace(
                 item, pixels=side_by_side(item.pixels, clear.pixels) if both else clear.pixels
@@ -148,12 +148,12 @@ def file_airlight(
 ) -> Iterator[Airlight | None]:
     """The airlight of the file `source`, from a reader that runs ahead of the one that is dehazed.
 
-    Yields None where nothing asks for it.
+    Yields None where nothing asks for it, and for a pipe, which can be read only once.
 
     Raises:
         InputError: the file cannot be read.
     """
-    if not (options.temporal and dehazer.contract.has_grid):
+    if not (options.temporal and dehazer.contract.has_grid and source.is_file()):
         yield None
         return
     with VideoReader(source) as ahead, Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames:

@@ -165,12 +165,17 @@ class VideoReader:
         assert self.stream.time_base is not None  # every demuxer sets it
         self.codec.skip_frame = "NONREF"
         self.codec.options = {"skip_loop_filter": "all"}
-        due = float("-inf")
+        seconds, due = 0.0, float("-inf")
         with suppress(av.FFmpegError):
             for frame in self.container.decode(self.stream):
-                seconds = float((frame.pts or 0) * self.stream.time_base)
+                if frame.pts is None or self._numbered:
+                    seconds += 1 / float(self.frame_rate)
+                else:
+                    jump = float(frame.pts * self.stream.time_base) - seconds
+                    seconds += jump
+                    due = seconds if jump < 0 else due  # as where files were joined
                 if seconds >= due:
-                    due = max(due + interval_seconds, seconds)
+                    due = max(due, seconds - interval_seconds) + interval_seconds
                     yield seconds, self._upright(frame)
 
     def _timed(self, frame: VideoFrame, earliest_pts: int, expected_pts: int) -> TimedFrame:

@@ -51,6 +51,30 @@ def test_the_estimate_applied_by_hand_is_the_models_own_result(frame: NDArray[np
     assert np.abs(by_hand - clear).max() <= 1
 
 
+def test_out_is_written_whatever_its_order_in_memory(frame: NDArray[np.uint8]) -> None:
+    with open_dehazer() as dehazer:
+        grid = dehazer.estimate(frame)
+        expected = dehazer.apply(frame, grid)
+        mirrored = np.zeros_like(frame)[:, ::-1]
+        assert dehazer.apply(frame, grid, mirrored) is mirrored
+        assert np.array_equal(mirrored, expected)
+        by_columns = np.asfortranarray(frame)
+        dehazer.apply(by_columns, grid, by_columns)
+        assert np.array_equal(by_columns, expected)
+
+
+def test_a_grid_or_out_of_another_size_is_refused(frame: NDArray[np.uint8]) -> None:
+    with open_dehazer() as dehazer:
+        grid = dehazer.estimate(frame)
+        for out in (np.zeros_like(frame, np.uint16), np.zeros_like(frame)[1:]):
+            with pytest.raises(InputError, match="expected out as the frames"):
+                dehazer.apply(frame, grid, out)
+        larger = np.zeros((frame.shape[0] + 100, *frame.shape[1:]), np.uint8)
+        for frames in (larger, np.stack((frame, frame))):
+            with pytest.raises(InputError, match="expected a grid that covers"):
+                dehazer.apply(frames, grid)
+
+
 @pytest.mark.parametrize(
     ("frames", "words"),
     [

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -95,3 +99,35 @@ def test_a_large_frame_is_reduced_to_four_times_the_thumbnail() -> None:
     small, factor = reduced(deep)
     assert factor == 1
     assert np.abs(small - deep / 257).max() <= 0.5
+
+
+@pytest.mark.parametrize("damage", ["none", "emptied", "unwritable"])
+def test_a_damaged_cache_of_compiled_code_does_not_matter(damage: str, tmp_path: Path) -> None:
+    program = """
+import numpy as np
+from dehaze.runtime.pixel_passes import thumbnail_of
+frame = np.full((1, 64, 64, 3), 51, np.uint8)
+print(thumbnail_of(frame, 1).values.mean().round(3))
+"""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    if damage == "unwritable":
+        environment["NUMBA_CACHE_DIR"] = "/dev/null/cache"
+    for _ in range(2):
+        command = [sys.executable, "-c", program]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert run.stdout == "0.2\n", run.stderr
+        kept = list(cache.rglob("*.nb?"))
+        assert bool(kept) == (damage != "unwritable")
+        for path in kept if damage == "emptied" else ():
+            path.write_bytes(b"")
+
+
+def test_a_forked_child_can_go_on() -> None:
+    frames = noise(300, 400)
+    expected = thumbnail_of(frames, 2).values
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
+        values = pool.apply_async(thumbnail_of, (frames, 2)).get(timeout=60).values
+    assert np.array_equal(values, expected)

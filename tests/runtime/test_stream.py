@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dehaze.runtime import FunctionSession, UsageError, open_dehazer
+from dehaze.runtime import FunctionSession, ModelError, UsageError, open_dehazer
 from dehaze.runtime.airlight import RecursiveAirlight, Sample, WindowAirlight, airlight_of
 from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.grid import Grid
@@ -113,6 +113,34 @@ def test_the_grid_moves_with_the_picture(cells: tuple[int, int]) -> None:
     assert (motion.trust[:, -1] == 0).all()  # came into view
 
 
+@pytest.mark.parametrize(
+    ("height", "width"), [(64, 64), (64, 320), (480, 64), (96, 640), (64, 3840), (16384, 64)]
+)
+def test_narrow_frames_are_followed_too(height: int, width: int, dehazer: Dehazer) -> None:
+    """OpenCV's flow crashes on thumbnails of fewer than 32 rows."""
+    stream = Stream(dehazer, SMOOTH)
+    frame = cv2.resize(scene(1), (width, height))
+    assert [stream(frame).begins_scene for _ in range(3)] == [True, False, False]
+
+
+def test_an_estimate_that_is_not_finite_counts_for_nothing(dehazer: Dehazer) -> None:
+    stream = Stream(dehazer, SMOOTH)
+    before = stream(scene(1)).pixels
+    estimate = dehazer.estimate
+
+    def overflowing(*arguments: object) -> Grid:
+        grid = estimate(*arguments)  # type: ignore[arg-type]
+        return Grid(np.full_like(grid.values, np.nan), grid.cell)
+
+    dehazer.estimate = overflowing  # type: ignore[method-assign]
+    try:
+        during = stream(scene(1))
+    finally:
+        dehazer.estimate = estimate  # type: ignore[method-assign]
+    assert np.abs(during.pixels.astype(int) - before).max() <= 1
+    assert np.abs(stream(scene(1)).pixels.astype(int) - before).max() <= 1
+
+
 @pytest.mark.parametrize("every", [2, 5])
 def test_estimates_are_spared_between(every: int, dehazer: Dehazer) -> None:
     counted: list[int] = []
@@ -165,6 +193,10 @@ def test_options_that_contradict_each_other_are_refused() -> None:
         StreamOptions(every=0)
     with pytest.raises(UsageError, match="temporal"):
         StreamOptions(every=2, temporal=False)
+    without_grid = Dehazer(FunctionSession(lambda frames: frames))
+    for options in (StreamOptions(auto=True), StreamOptions(every=2)):
+        with pytest.raises(ModelError, match="gives no estimate, which auto and every need"):
+            Stream(without_grid, options)
 
 
 def values_of(airlight: float, gain: float) -> NDArray[np.float32]:

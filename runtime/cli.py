@@ -11,11 +11,11 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TextIO
 
+from .cli_about import print_diagnosis, print_models
 from .cli_options import build_parser
 from .command import run_command
 from .errors import BatchError, DehazeError, UsageError
 from .live_address import is_live
-from .models import list_models
 
 if TYPE_CHECKING:
     from .batch import Outcome
@@ -31,41 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     if options.doctor:
-        return run_command(parser.prog, lambda: _doctor(options), "nothing was changed")
+        return run_command(parser.prog, lambda: print_diagnosis(options), "nothing was changed")
     if not options.list_models and options.input is None:
         parser.error("expected an INPUT: a picture, a video, a folder, a glob or a camera")
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    action = _print_models if options.list_models else _run_telling_json
+    action = print_models if options.list_models else _run_telling_json
     return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
-
-
-def _doctor(options: argparse.Namespace) -> None:
-    from .doctor import diagnose
-    from .tensorrt_options import TensorRTOptions
-
-    diagnosis = diagnose(options.model, tensorrt=TensorRTOptions(plugin=options.plugin))
-    print(json.dumps(diagnosis.as_dict()) if options.json else diagnosis)
-    if diagnosis.exit_code:
-        raise DehazeError("the backend that dehaze-run takes does not pass its self-test")
-
-
-def _print_models(options: argparse.Namespace) -> None:
-    from .engine_search import contract_of
-    from .models import MODELS_FOLDER
-
-    models = []
-    for name in list_models():
-        path = MODELS_FOLDER / f"{name}.onnx"
-        models.append({"model": name, "bytes": path.stat().st_size, **vars(contract_of(path))})
-    if options.json:
-        print(json.dumps({"models": models}, indent=2))
-        return
-    for model in models:
-        print(
-            f"{model['model']}: {model['parameters']} parameters, {model['precision']}, "
-            f"{model['bytes'] / 1e6:.2f} MB\n    {model['card']}"
-        )
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:

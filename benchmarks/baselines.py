@@ -43,9 +43,9 @@ def dark_channel_prior(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    hazy = frame.astype(np.float32) / 255
+    hazy = frame.astype(np.float32) / np.float32(255)
     airlight = dark_channel_airlight(hazy)
-    luminance = cv2.cvtColor(hazy, cv2.COLOR_RGB2GRAY)
+    luminance: Any = cv2.cvtColor(hazy, cv2.COLOR_RGB2GRAY)
     transmission = guided_filter(luminance, dark_channel_transmission(hazy, airlight))
     limited = np.maximum(transmission, np.float32(LEAST_TRANSMISSION))[..., None]
     return _as_uint8((hazy - airlight) / limited + airlight)

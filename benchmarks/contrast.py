@@ -43,14 +43,14 @@ class ContrastGain:
 
 
 def contrast_gain(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> ContrastGain:
-    """Equations 9, 12 and 13 of the paper, on the luminance.
+    """The paper's three figures, on the luminance.
 
     Pixels without any gradient before or after have no ratio and do not count in r.
 
     Args:
         before, after: (H, W, 3) uint8 RGB.
     """
-    old, new = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in (before, after))
+    old, new = _luminance(before), _luminance(after)
     old_edges, new_edges = int(visible_edges(old).sum()), visible_edges(new)
     e = (int(new_edges.sum()) - old_edges) / old_edges if old_edges else float("nan")
     steepness_before, steepness_after = _gradient(old), _gradient(new)
@@ -109,6 +109,11 @@ def _thresholds(
     means = (sums / np.maximum(pairs, 1)).reshape(-1, 256)
     best: NDArray[np.int64] = np.where(2 * means.max(axis=1) >= VISIBLE, means.argmax(axis=1), 255)
     return best
+
+
+def _luminance(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    luminance: Any = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    return luminance
 
 
 def _gradient(luminance: NDArray[np.uint8]) -> NDArray[np.float32]:

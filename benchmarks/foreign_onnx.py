@@ -59,7 +59,8 @@ class Adapter:
             padded = padded[..., ::-1]
         low, high = self.input
         values = low + padded.astype(np.float32) * np.float32((high - low) / 255)
-        values = (values - np.float32(self.mean)) / np.float32(self.std)
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        values = (values - mean) / std
         if self.layout == "nchw":
             values = values.transpose(2, 0, 1)
         return np.ascontiguousarray(values[None], np.float32)

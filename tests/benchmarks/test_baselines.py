@@ -80,6 +80,12 @@ def test_even_haze_over_dark_patches_is_taken_away() -> None:
     assert np.abs(result - expected)[40:, 40:].mean() < 0.02
 
 
+def test_in_the_thickest_haze_differences_grow_tenfold_at_most() -> None:
+    frame = np.full((200, 300, 3), 200, np.uint8)
+    frame[:, :200] = 198  # t would be 0.06, and the difference 17 times as large
+    assert dark_channel_prior(frame)[100, 100].tolist() == [180, 180, 180]
+
+
 def test_clahe_stretches_the_contrast_and_leaves_the_colour() -> None:
     hazy = (picture(128, 160) / 4 + 140).astype(np.uint8)
     result = clahe(hazy)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import picture
 
-from dehaze.benchmarks.methods import open_method
+from dehaze.benchmarks.methods import OurModel, open_method
 from dehaze.runtime import ModelError, UsageError, open_dehazer
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.models import MODELS_FOLDER
@@ -53,6 +53,15 @@ def test_our_models_run_as_the_runtime_runs_them(argument: str) -> None:
     with open_method(argument, threads=1) as method, open_dehazer("edge", threads=1) as dehazer:
         assert method.name == "edge"
         np.testing.assert_array_equal(method(frame), dehazer(frame))
+
+
+def test_with_auto_a_nearly_clear_picture_stays_as_it_is() -> None:
+    tiles = np.random.default_rng(0).integers(0, 255, (24, 32, 3)) * 0.8 + 255 * 0.2
+    frame = np.rint(tiles).astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    with OurModel("edge", threads=1) as method:
+        assert method.has_auto
+        assert np.abs(method(frame).astype(int) - frame).mean() > 1
+        np.testing.assert_array_equal(method.with_auto(frame), frame)
 
 
 @pytest.mark.parametrize("name", ["dcp", "clahe", "none"])

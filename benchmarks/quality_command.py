@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,10 @@ def quality_record_of(
         raise UsageError(f"--do-no-harm needs clear pictures, {folder} has photographs alone")
     say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
     report = {}
-    for argument in dict.fromkeys(arguments):
-        with open_method(argument, threads) as method:
+    with ExitStack() as opened:
+        # All of them first: a typing mistake in the last is told before minutes of measuring.
+        methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}
+        for argument, method in methods.items():
             report[argument] = _measured(argument, method, data, levels, say)
             if do_no_harm:
                 harms = measure_harm(method, data)

@@ -168,6 +168,15 @@ def test_what_cannot_be_measured_gives_one_line(
     assert "expected" in printed
 
 
+def test_a_mistake_in_the_last_method_is_told_before_anything_is_measured(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quality", "none", "egde", "--data", str(pairs)]) == 1
+    printed = capsys.readouterr()
+    assert "PSNR" not in printed.out
+    assert "'egde' is neither a file nor one of" in printed.err
+
+
 def test_edge_reaches_22_db_on_sots_indoor(shared_data: Path) -> None:
     """The shipped model on all 100 pictures; SSIM is left to dehaze-bench quality."""
     scores = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,9 +35,26 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="of one model on the CPU: what a frame's time consists of",
     )
-    quality = commands.add_parser("quality", help="PSNR and SSIM on hazy and clear pairs")
-    quality.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
-    quality.add_argument("--data", type=Path, required=True, help="folder with hazy/ and clear/")
+    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+    quality.add_argument(
+        "models",
+        nargs="+",
+        metavar="METHOD",
+        help="shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere "
+        "with its pixels: other.onnx@input=0..1,multiple=16",
+    )
+    quality.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or Haze4K as unpacked, or photographs",
+    )
+    quality.add_argument("--levels", action="store_true", help="a line for each haze level, too")
+    quality.add_argument(
+        "--do-no-harm",
+        action="store_true",
+        help="dehaze the clear pictures, too: what is left of them, without and with --auto",
+    )
     flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
     flicker.add_argument("model", metavar="MODEL", help="a shipped name or an .onnx file")
     flicker.add_argument("--hazy", type=Path, required=True, help="a video")
@@ -108,27 +125,19 @@ def _stages(options: argparse.Namespace, width: int, height: int) -> None:
 
 
 def _quality(options: argparse.Namespace) -> None:
-    from .quality import measure_quality
+    from .quality_command import quality_record_of
 
-    report = {}
-    for model in options.models:
-        scores, before = measure_quality(model, options.data, options.threads)
-        psnr = sum(s.psnr_db for s in scores) / len(scores)
-        ssim = sum(s.ssim for s in scores) / len(scores)
-        report[model] = {
-            "pictures": len(scores),
-            "hazy_psnr_db": round(before, 3),
-            "psnr_db": round(psnr, 3),
-            "ssim": round(ssim, 4),
-            "scores": [asdict(score) for score in scores],
-        }
-        if not options.json:
-            print(
-                f"{model}: {len(scores)} pictures, PSNR {psnr:.2f} dB (hazy {before:.2f}), "
-                f"SSIM {ssim:.4f}"
-            )
+    say: Callable[[str], None] = (lambda _: None) if options.json else print
+    record = quality_record_of(
+        options.models,
+        options.data,
+        options.threads,
+        do_no_harm=options.do_no_harm,
+        levels=options.levels,
+        say=say,
+    )
     if options.json:
-        print(json.dumps({"data": str(options.data), "quality": report}))
+        print(json.dumps(record))
 
 
 def _flicker(options: argparse.Namespace) -> None:

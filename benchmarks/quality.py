@@ -1,13 +1,12 @@
-"""PSNR and SSIM on pairs of hazy and clear pictures, by RESIDE's protocol.
+"""How good a method is: against clear pictures, on photographs without any, and on clear ones.
 
-Full pictures in 8-bit RGB as the runtime gives them, no crop, no border. PSNR over all three
-colours with a data range of 255, averaged over pictures. SSIM of Wang et al. (2004): Gaussian
-window of sigma 1.5, mean over the colours.
+PSNR and SSIM as they are published for RESIDE; `PROTOCOL` says it in words, for every output.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,65 +15,207 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tqdm import tqdm
 
-from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.images import read_picture
-from dehaze.runtime.inputs import IMAGE_SUFFIXES
 
-__all__ = ["Quality", "measure_quality", "paired_pictures"]
+from .contrast import ContrastGain, contrast_gain
+from .datasets import DataSet, Haze, Item
+from .methods import Method, OurModel
+
+__all__ = [
+    "PHOTOGRAPH_PROTOCOL",
+    "PROTOCOL",
+    "Harm",
+    "Interval",
+    "PhotographScore",
+    "Score",
+    "measure_harm",
+    "measure_photographs",
+    "measure_quality",
+    "with_interval",
+]
+
+PROTOCOL = {
+    "decoder": "OpenCV, 8 bits a channel, upright",
+    "crop": "none; a clear picture with a border is cut to the middle of the hazy one's size",
+    "colour": "RGB as stored, all three channels",
+    "data range": "0 to 255, the result rounded to 8 bits",
+    "PSNR": "of each picture over all its values, in dB, then the mean over pictures",
+    "SSIM": "Wang et al. 2004: Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03, "
+    "population covariance, mean over colours and pixels 5 or more from the border (scikit-image)",
+    "interval": "95 % bootstrap, 10000 draws of clear scenes, each with all its haze",
+}
+PHOTOGRAPH_PROTOCOL = {
+    "decoder": PROTOCOL["decoder"],
+    "e, r, sigma": "Hautiere et al. 2008, on the luminance of 8 bits: new visible edges (5 % "
+    "contrast, Koehler's method, windows of 7x7) per edge before, geometric mean ratio of their "
+    "gradients (Sobel), share of pixels newly black or white; medians of e and r, mean of sigma",
+}
+MOST_BORDER = 20
+"""Rows or columns that a clear picture may have more than its hazy one: RESIDE cuts 10 pixels off
+each side of NYU's 640x480, in some releases off the hazy pictures alone."""
+_SSIM_WINDOW = 11
+_DRAWS = 10_000
+
+Picture = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Scores of one picture."""
+class Score:
+    """Of one hazy picture with a clear one."""
+
+    name: str
+    scene: str
+    """The clear picture's name."""
+    haze: Haze | None
+    psnr_db: float
+    """Infinite where the result equals the clear picture."""
+    ssim: float
+    hazy_psnr_db: float
+    """Of the hazy picture as it is."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and where 95 % of the bootstrap's means lie."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class PhotographScore:
+    """Of one photograph without reference."""
+
+    name: str
+    gain: ContrastGain
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is left of one clear picture, against itself; infinite where nothing changed."""
 
     name: str
     psnr_db: float
-    ssim: float
+    auto_psnr_db: float | None
+    """With `--auto`; None for a method that does not measure haze."""
 
 
-def paired_pictures(folder: Path) -> list[tuple[Path, Path]]:
-    """(hazy, clear) files of RESIDE's SOTS layout: `hazy/1400_1.*` belongs to `clear/1400.*`.
-
-    Raises:
-        InputError: no such files, or a clear one is missing.
-    """
-    clear = {path.stem: path for path in _pictures(folder / "clear")}
-    pairs = []
-    for hazy in _pictures(folder / "hazy"):
-        scene = hazy.stem.split("_")[0]
-        if scene not in clear:
-            raise InputError(f"{hazy}: expected its clear picture at {folder}/clear/{scene}.*")
-        pairs.append((hazy, clear[scene]))
-    if not pairs:
-        raise InputError(f"{folder}: expected hazy/ and clear/ with pictures, found none")
-    return pairs
-
-
-def _pictures(folder: Path) -> Iterator[Path]:
-    if folder.is_dir():
-        yield from sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def measure_quality(model: str, folder: Path, threads: int | None) -> tuple[list[Quality], float]:
-    """Scores of every pair, and the mean PSNR of the hazy pictures as they are.
+def measure_quality(method: Method, data: DataSet) -> list[Score]:
+    """PSNR and SSIM of every pair, by `PROTOCOL`.
 
     Raises:
-        InputError: no pairs there.
-        ModelError: a model that cannot be opened.
+        InputError: a file that is no picture, sizes that do not agree, photographs alone.
     """
-    scores, before = [], []
-    with open_dehazer(model, threads=threads) as dehazer:
-        for hazy_path, clear_path in tqdm(paired_pictures(folder), disable=None, leave=False):
-            hazy, clear = read_picture(hazy_path).rgb, read_picture(clear_path).rgb
-            result = dehazer(hazy)
-            before.append(_psnr(hazy, clear))
-            ssim = structural_similarity(
-                clear, result, channel_axis=2, gaussian_weights=True, use_sample_covariance=False
-            )
-            scores.append(Quality(hazy_path.stem, _psnr(result, clear), float(ssim)))
-    return scores, float(np.mean(before))
+    scores = []
+    for item in _progress(data.items):
+        hazy = _read(item.hazy)
+        clear = _cut_to(_reference(item), hazy.shape, item)
+        result = method(hazy)
+        name, scene = item.hazy.stem, item.clear.stem if item.clear else ""
+        psnr, ssim, before = _psnr(result, clear), _ssim(result, clear), _psnr(hazy, clear)
+        scores.append(Score(name, scene, item.haze, psnr, ssim, before))
+    return scores
 
 
-def _psnr(result: NDArray[np.uint8], clear: NDArray[np.uint8]) -> float:
+def measure_photographs(method: Method, data: DataSet) -> list[PhotographScore]:
+    """The contrast gained on every hazy picture; references are not looked at.
+
+    Raises:
+        InputError: a file that is no picture.
+    """
+    scores = []
+    for item in _progress(data.items):
+        hazy = _read(item.hazy)
+        scores.append(PhotographScore(item.hazy.stem, contrast_gain(hazy, method(hazy))))
+    return scores
+
+
+def measure_harm(method: Method, data: DataSet) -> list[Harm]:
+    """What the method does to the clear pictures, each of them once.
+
+    Raises:
+        InputError: a file that is no picture, photographs alone.
+    """
+    with_auto: Callable[[Picture], Picture] | None = None
+    if isinstance(method, OurModel) and method.has_auto:
+        with_auto = method.with_auto
+    scenes = {item.clear: item for item in data.items}
+    results = []
+    for item in _progress(list(scenes.values())):
+        clear = _reference(item)
+        auto = _psnr(with_auto(clear), clear) if with_auto else None
+        assert item.clear is not None  # _reference has looked
+        results.append(Harm(item.clear.stem, _psnr(method(clear), clear), auto))
+    return results
+
+
+def with_interval(values: Sequence[float], scenes: Sequence[str]) -> Interval:
+    """The mean over pictures, with a bootstrap over scenes.
+
+    Pictures of one scene resemble each other: drawn one by one, SOTS's ten levels of 50 scenes
+    would count as 500 independent pictures. Where each has a scene of its own, it is the usual
+    bootstrap over pictures.
+    """
+    if not np.isfinite(values).all():  # a result that equals its reference
+        return Interval(math.inf, math.inf, math.inf)
+    _, members = np.unique(np.array(scenes), return_inverse=True)
+    sums, counts = np.bincount(members, values), np.bincount(members)
+    draws = np.random.default_rng(0).integers(0, counts.size, (_DRAWS, counts.size))
+    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return Interval(float(np.mean(values)), float(low), float(high))
+
+
+def _progress(items: Sequence[Item]) -> tqdm[Item]:
+    return tqdm(items, unit="picture", disable=None, leave=False)
+
+
+def _read(path: Path) -> Picture:
+    picture = read_picture(path).rgb
+    if picture.dtype != np.uint8:
+        raise InputError(f"{path}: expected 8 bits a channel, got 16; convert the data set first")
+    if min(picture.shape[:2]) < _SSIM_WINDOW:
+        raise InputError(
+            f"{path}: expected {_SSIM_WINDOW} pixels a side or more, "
+            f"got {picture.shape[1]}x{picture.shape[0]}"
+        )
+    return picture
+
+
+def _reference(item: Item) -> Picture:
+    if item.clear is None:
+        raise InputError(f"{item.hazy}: expected a clear picture of it, got a photograph alone")
+    return _read(item.clear)
+
+
+def _cut_to(clear: Picture, shape: tuple[int, ...], item: Item) -> Picture:
+    """The middle of `clear`, as large as the hazy picture."""
+    rows, columns = clear.shape[0] - shape[0], clear.shape[1] - shape[1]
+    if any(extra % 2 or not 0 <= extra <= MOST_BORDER for extra in (rows, columns)):
+        raise InputError(
+            f"{item.hazy}: expected the size of {item.clear}, {clear.shape[1]}x{clear.shape[0]}, "
+            f"got {shape[1]}x{shape[0]}"
+        )
+    top, left = rows // 2, columns // 2
+    return clear[top : top + shape[0], left : left + shape[1]]
+
+
+def _psnr(result: Picture, clear: Picture) -> float:
+    if np.array_equal(result, clear):
+        return math.inf
     return float(peak_signal_noise_ratio(clear, result, data_range=255))
+
+
+def _ssim(result: Picture, clear: Picture) -> float:
+    return float(
+        structural_similarity(
+            clear,
+            result,
+            channel_axis=2,
+            data_range=255,
+            gaussian_weights=True,
+            use_sample_covariance=False,
+        )
+    )

@@ -1,0 +1,129 @@
+"""What can be measured, by one argument of the command line.
+
+edge                      a model that ships
+PATH.onnx, PATH.engine    a model of ours
+dcp, clahe, none          dark channel prior, contrast equalisation, the picture as it is
+PATH.onnx@input=0..1      a model from elsewhere and its pixels, see foreign_onnx
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dehaze.runtime.dehazer import open_dehazer
+from dehaze.runtime.errors import ModelError
+from dehaze.runtime.models import list_models
+from dehaze.runtime.onnx_metadata import metadata_from_onnx
+from dehaze.runtime.stream import Stream, StreamOptions
+
+from .baselines import BASELINES
+from .foreign_onnx import ADAPTER_EXAMPLE, ForeignOnnx, parse_adapter
+
+__all__ = ["Baseline", "Method", "OurModel", "open_method"]
+
+
+class Method(Protocol):
+    """Takes the haze out of pictures; a context manager."""
+
+    @property
+    def name(self) -> str:
+        """For tables: `edge`, `dcp`, or a file's name without its ending."""
+        ...
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB to the same."""
+        ...
+
+    def __enter__(self) -> Method: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def open_method(argument: str, threads: int | None = None) -> Method:
+    """Opens whatever an argument stands for; see the top of this module.
+
+    Args:
+        threads: CPU threads; None for every core.
+
+    Raises:
+        ModelError: no such model, one that cannot be opened, or one from elsewhere without a word
+            about its pixels.
+        UsageError: a word about them that cannot be understood.
+    """
+    if argument in BASELINES:
+        return Baseline(argument, threads)
+    path, separator, adapter = argument.rpartition("@")
+    if separator and path.lower().endswith(".onnx"):
+        return ForeignOnnx(Path(path), parse_adapter(adapter), threads)
+    _check_ours(argument)
+    return OurModel(argument, threads)
+
+
+def _check_ours(argument: str) -> None:
+    """Raises ModelError with a hint where `open_dehazer` has none to give."""
+    path = Path(argument)
+    if argument in list_models():
+        return
+    if not path.is_file():
+        raise ModelError(
+            f"{argument!r} is neither a file nor one of {', '.join((*list_models(), *BASELINES))}"
+        )
+    if path.suffix.lower() != ".onnx":
+        return
+    if "dehaze.format" not in metadata_from_onnx(path.read_bytes(), str(path)):
+        raise ModelError(
+            f"{path}: not made by dehaze-export; say what its pixels are like, "
+            f"{ADAPTER_EXAMPLE.replace('other.onnx', str(path))} for example"
+        )
+
+
+class OurModel:
+    """A model of dehaze-edge, as `open_dehazer` runs it."""
+
+    def __init__(self, model: str, threads: int | None = None) -> None:
+        self.name = Path(model).stem if model not in list_models() else model
+        self._dehazer = open_dehazer(model, threads=threads)
+        self._stream = Stream(self._dehazer, StreamOptions(temporal=False, auto=True))
+
+    @property
+    def has_auto(self) -> bool:
+        """Whether the model measures haze, so that `--auto` can leave a clear picture alone."""
+        return self._dehazer.contract.has_grid
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self._dehazer(frame)
+
+    def with_auto(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """As `dehaze-run --auto` does."""
+        return self._stream(frame).pixels
+
+    def __enter__(self) -> OurModel:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._dehazer.close()
+
+
+class Baseline:
+    """A classical method; while one is open OpenCV has as many threads as asked for."""
+
+    def __init__(self, name: str, threads: int | None = None) -> None:
+        self.name = name
+        self._apply = BASELINES[name]
+        self._threads_before = cv2.getNumThreads()
+        if threads is not None:
+            cv2.setNumThreads(threads)
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return self._apply(frame)
+
+    def __enter__(self) -> Baseline:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        cv2.setNumThreads(self._threads_before)

@@ -21,7 +21,20 @@ from dehaze.runtime.errors import InputError
 from dehaze.runtime.images import read_picture
 from dehaze.runtime.inputs import IMAGE_SUFFIXES
 
-__all__ = ["Quality", "measure_quality", "paired_pictures"]
+from .results import Model
+from .surroundings import model_of
+
+__all__ = ["SOTS_LAYOUT", "SOTS_PROTOCOL", "Quality", "measure_quality", "paired_pictures"]
+
+SOTS_LAYOUT = "RESIDE SOTS: hazy/1400_1.* with clear/1400.*"
+SOTS_PROTOCOL = {
+    "decoder": "OpenCV, EXIF orientation and colour profile applied, as dehaze-run reads",
+    "crop": "none, full pictures, no border left out",
+    "colour space": "RGB, 8 bits",
+    "data range": "255",
+    "PSNR": "over all three colours, averaged over the pictures",
+    "SSIM": "Wang et al. 2004: Gaussian window of sigma 1.5, mean over the colours",
+}
 
 
 @dataclass(frozen=True)
@@ -56,8 +69,10 @@ def _pictures(folder: Path) -> Iterator[Path]:
         yield from sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def measure_quality(model: str, folder: Path, threads: int | None) -> tuple[list[Quality], float]:
-    """Scores of every pair, and the mean PSNR of the hazy pictures as they are.
+def measure_quality(
+    model: str, folder: Path, threads: int | None
+) -> tuple[list[Quality], float, Model]:
+    """Scores of every pair, the mean PSNR of the hazy pictures as they are, and what made them.
 
     Raises:
         InputError: no pairs there.
@@ -65,6 +80,7 @@ def measure_quality(model: str, folder: Path, threads: int | None) -> tuple[list
     """
     scores, before = [], []
     with open_dehazer(model, threads=threads) as dehazer:
+        about = model_of(model, dehazer.contract, dehazer.backend)
         for hazy_path, clear_path in tqdm(paired_pictures(folder), disable=None, leave=False):
             hazy, clear = read_picture(hazy_path).rgb, read_picture(clear_path).rgb
             result = dehazer(hazy)
@@ -73,7 +89,7 @@ def measure_quality(model: str, folder: Path, threads: int | None) -> tuple[list
                 clear, result, channel_axis=2, gaussian_weights=True, use_sample_covariance=False
             )
             scores.append(Quality(hazy_path.stem, _psnr(result, clear), float(ssim)))
-    return scores, float(np.mean(before))
+    return scores, float(np.mean(before)), about
 
 
 def _psnr(result: NDArray[np.uint8], clear: NDArray[np.uint8]) -> float:

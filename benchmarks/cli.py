@@ -147,7 +147,7 @@ def _quality(options: argparse.Namespace) -> None:
         scores, before, model = measure_quality(name, options.data, options.threads)
         psnr = sum(s.psnr_db for s in scores) / len(scores)
         ssim = sum(s.ssim for s in scores) / len(scores)
-        means = {"hazy_psnr_db": before, "psnr_db": psnr, "ssim": ssim}
+        means: dict[str, float | None] = {"hazy_psnr_db": before, "psnr_db": psnr, "ssim": ssim}
         rows.append(QualityRow(name, means, [asdict(score) for score in scores]))
         models.append(model)
         if options.json != "-":

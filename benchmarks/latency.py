@@ -82,7 +82,7 @@ def measure_latency(
     backends: Sequence[str] = ("auto",),
     memory: bool = True,
 ) -> list[tuple[Model, LatencyRow]]:
-    """Times calls with one frame, uint8 in and out, after a warm-up; one call of each in a round.
+    """Times calls with one frame, uint8 in and out, after a warm-up; one of each in a round.
 
     Args:
         size: (width, height).
@@ -99,8 +99,9 @@ def measure_latency(
         for case in cases:
             for _ in range(WARM_UP):
                 case.dehazer(frame)
-        for _ in tqdm(_rounds(cases, runs), unit="round", disable=None, leave=False):
-            for case in cases:
+        for number in tqdm(_rounds(cases, runs), unit="round", disable=None, leave=False):
+            first = number % len(cases)  # A B, B A: what comes second may pay for the one before
+            for case in cases[first:] + cases[:first]:
                 case.time(frame)
         power = [measure_power(lambda case=case: case.dehazer(frame)) for case in cases]  # type: ignore[misc]
     base = np.array(cases[0].milliseconds)

@@ -1,7 +1,7 @@
 """`dehaze-bench compare`: is a new result worse than an old one, beyond noise?
 
-latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. Samples of
-           one run know nothing of how runs differ, hence the tolerance.
+latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. The
+           samples of one run know nothing of how runs differ, hence the tolerance.
 quality    the interval of the mean difference, picture by picture, lies on the bad side of a limit
            that changes of kernels stay within (LIMITS)
 flicker    the figure moved to the bad side by more than the tolerance: there are no samples

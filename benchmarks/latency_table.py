@@ -59,7 +59,7 @@ def _protocol(runs: int | None, load: str) -> dict[str, str]:
     )  # fmt: skip
     return {
         "frame": "random uint8 RGB, the same in every call; pixels in, pixels out",
-        "order": "interleaved: one call of each model in a round, another one first each time (A B, B A)",
+        "order": "interleaved: a round is one call of each model, each first in turn (A B, B A)",
         "warm-up": f"{WARM_UP} calls of each",
         "rounds": rounds,
         "ratio": "of the medians; 95 % interval by a bootstrap over the rounds, paired",

@@ -12,7 +12,7 @@ from typing import NamedTuple
 __all__ = ["Power", "measure_power", "total_watts"]
 
 INTERVAL_MS = 100
-_RAIL = re.compile(r"\b(V[A-Z]\w*|POM_\w+) (\d+)(?:mW)?/(\d+)(?:mW)?(?=\s|$)")
+_RAIL = re.compile(r"\b([A-Z]\w*) (\d+)(?:mW)?/(\d+)(?:mW)?(?=\s|$)")
 _TOTALS = (
     ("VDD_IN",),  # Orin Nano and NX, Xavier NX: the module
     ("VIN",),  # Thor: the board

@@ -89,7 +89,8 @@ def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float
         if left < LEFT or left + width > WIDTH - 2 or not TOP < base < HEIGHT - BOTTOM:
             return False
         return all(
-            left + width < l or left > r or base < t or base - 12 > b for l, t, r, b in taken
+            left + width < x0 or left > x1 or base < y0 or base - 12 > y1
+            for x0, y0, x1, y1 in taken
         )
 
     left, base = next((c for c in choices if is_free(*c)), (LEFT, y + 4))

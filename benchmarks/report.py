@@ -113,6 +113,7 @@ def _environment() -> Environment:
         "mebibytes": lambda size: f"{size / 2**20:.2f}",
     }
     environment.globals |= {
+        "settings": _settings,
         "latency_columns": _latency_columns,
         "latency_cells": _latency_cells,
         "quality_columns": _quality_columns,
@@ -155,17 +156,29 @@ def _models(results: Sequence[Result]) -> list[Model]:
 # ---- tables: headings, and rows of words ----
 
 _OPTIONAL = {
-    "copy_ms": "copy ms", "compute_ms": "compute ms", "copy_back_ms": "back ms",
+    "copy_ms": "copy", "compute_ms": "compute", "copy_back_ms": "copy back",
     "peak_memory_mib": "peak MiB", "power_w": "W", "energy_per_frame_j": "J per frame",
 }  # fmt: skip
 
 
-def _latency_columns(rows: Sequence[LatencyRow]) -> list[str]:
-    used = [words for name, words in _OPTIONAL.items() if _is_used(name, rows)]
+def _settings(rows: Sequence[LatencyRow]) -> list[tuple[str, list[LatencyRow]]]:
+    """Rows that can be compared, and what they have in common."""
     return [
-        *("model", "backend", "size", "threads", "p50 ms", "p90 ms", "p95 ms", "p99 ms"),
-        *("mean ms", "fps", "ratio", "95 %", *used),
+        (_setting(*setting), [row for row in rows if row.setting == setting])
+        for setting in dict.fromkeys(row.setting for row in rows)
     ]
+
+
+def _setting(width: int, height: int, threads: int) -> str:
+    size = f"{width}\N{MULTIPLICATION SIGN}{height}"
+    return f"{size}, {threads} thread{'s' * (threads != 1)}"
+
+
+def _latency_columns(rows: Sequence[LatencyRow]) -> list[str]:
+    """What matters most comes first: a phone shows four of them."""
+    used = [words for name, words in _OPTIONAL.items() if _is_used(name, rows)]
+    columns = ["model", "p50", "ratio", "95 %", "fps", "p90", "p95", "p99", "mean", *used]
+    return [*columns, "backend"]
 
 
 def _is_used(name: str, rows: Sequence[LatencyRow]) -> bool:
@@ -176,14 +189,14 @@ def _latency_cells(rows: Sequence[LatencyRow]) -> list[list[str]]:
     used = [name for name in _OPTIONAL if _is_used(name, rows)]
     cells = []
     for row in rows:
-        times = (row.p50_ms, row.p90_ms, row.p95_ms, row.p99_ms, row.mean_ms)
         interval = "\N{EN DASH}".join(f"{limit:.2f}" for limit in row.ratio_interval)
-        size = f"{row.width}\N{MULTIPLICATION SIGN}{row.height}"
+        times = (row.p90_ms, row.p95_ms, row.p99_ms, row.mean_ms)
         cells.append([
-            row.model, row.backend, size, str(row.threads), *(f"{t:.2f}" for t in times),
-            f"{row.fps:.1f}", f"{row.ratio_to_first:.2f}",
+            row.model, f"{row.p50_ms:.2f}", f"{row.ratio_to_first:.2f}",
             "\N{EN DASH}" if row.ratio_interval == [1, 1] else interval,
+            f"{row.fps:.1f}", *(f"{t:.2f}" for t in times),
             *(_number(getattr(row, name), 0 if name == "peak_memory_mib" else 2) for name in used),
+            row.backend,
         ])  # fmt: skip
     return cells
 
@@ -198,7 +211,7 @@ def _mean_names(rows: Sequence[QualityRow]) -> list[str]:
 
 
 def _quality_columns(rows: Sequence[QualityRow]) -> list[str]:
-    return ["model", "pictures", *(COLUMNS.get(n, (n, 3))[0] for n in _mean_names(rows))]
+    return ["model", *(COLUMNS.get(n, (n, 3))[0] for n in _mean_names(rows)), "pictures"]
 
 
 def _quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
@@ -206,8 +219,8 @@ def _quality_cells(rows: Sequence[QualityRow]) -> list[list[str]]:
     return [
         [
             row.model,
-            str(len(row.pictures)),
             *(_number(row.means.get(name), COLUMNS.get(name, ("", 3))[1]) for name in names),
+            str(len(row.pictures)),
         ]
         for row in rows
     ]
@@ -268,9 +281,7 @@ def _plots(results: Sequence[Result]) -> list[Plot]:
     plots = []
     for result in results:
         hashes = {model.name: model.sha256 for model in result.models}
-        rows = result.rows(LatencyRow)
-        for setting in dict.fromkeys(row.setting for row in rows):
-            here = [row for row in rows if row.setting == setting]
+        for setting, here in _settings(result.rows(LatencyRow)):
             several = len({row.backend for row in here}) > 1
             points = [
                 Point(_label(row, several), row.p50_ms, score)
@@ -278,10 +289,8 @@ def _plots(results: Sequence[Result]) -> list[Plot]:
                 if (score := scores.get(hashes.get(row.model, ""), scores.get(row.model)))
             ]
             if len(points) > 1:
-                width, height, threads = setting
-                words = f"{width}\N{MULTIPLICATION SIGN}{height}, {threads} threads"
                 svg = Markup(scatter_svg(points))
-                plots.append(Plot(words, svg, points, pareto_front(points)))
+                plots.append(Plot(setting, svg, points, pareto_front(points)))
     return plots
 
 

@@ -20,7 +20,7 @@ from dehaze.runtime.video_reader import TimedFrame, VideoReader
 
 __all__ = ["PicturePair", "picture_pairs"]
 
-MOST = 3
+MOST = 2
 LONGEST_SIDE = 960
 """A picture takes about 100 kB at this size."""
 JPEG_QUALITY = 82
@@ -38,7 +38,7 @@ class PicturePair:
 
 
 def picture_pairs(path: Path, model: str) -> list[PicturePair]:
-    """Up to three pictures of a folder, or frames of a video, and what `model` makes of them.
+    """Up to two pictures of a folder, or frames of a video, and what `model` makes of them.
 
     Raises:
         InputError: nothing there that can be read.

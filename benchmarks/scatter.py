@@ -9,9 +9,9 @@ from html import escape
 
 __all__ = ["Point", "pareto_front", "scatter_svg"]
 
-WIDTH, HEIGHT = 520, 340
+WIDTH, HEIGHT = 400, 290
 """Small, so that the words stay readable where a phone shrinks it."""
-LEFT, RIGHT, TOP, BOTTOM = 52, 20, 22, 46
+LEFT, RIGHT, TOP, BOTTOM = 44, 14, 24, 44
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,13 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 def scatter_svg(points: Sequence[Point]) -> str:
     """One <svg>; the axis of latency is logarithmic. Every name is escaped."""
-    x_ticks = _logarithmic_ticks([point.milliseconds for point in points])
+    fastest = min(point.milliseconds for point in points) / 1.15
+    slowest = max(point.milliseconds for point in points) * 1.15
+    x_ticks = _ticks_between(fastest, slowest)
     y_ticks = _linear_ticks([point.psnr_db for point in points])
 
     def x_of(milliseconds: float) -> float:
-        low, high = math.log(x_ticks[0]), math.log(x_ticks[-1])
+        low, high = math.log(fastest), math.log(slowest)
         share = (math.log(milliseconds) - low) / (high - low)
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
@@ -55,11 +57,13 @@ def scatter_svg(points: Sequence[Point]) -> str:
     for tick in x_ticks:
         x = x_of(tick)
         parts.append(f'<path class="grid" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-        parts.append(f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" class="middle">{tick:g}</text>')
+        parts.append(
+            f'<text x="{x:.1f}" y="{HEIGHT - BOTTOM + 17}" class="middle">{tick:.4g}</text>'
+        )
     for tick in y_ticks:
         y = y_of(tick)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" class="end">{tick:g}</text>')
+        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" class="end">{tick:.4g}</text>')
     middle = (LEFT + WIDTH - RIGHT) / 2
     parts.append(
         f'<text x="{middle:g}" y="{HEIGHT - 8}" class="middle axis">ms per frame, p50 '
@@ -67,7 +71,8 @@ def scatter_svg(points: Sequence[Point]) -> str:
     )
     steps = [f"{x_of(p.milliseconds):.1f} {y_of(p.psnr_db):.1f}" for p in front]
     parts.append(f'<path class="front" d="M{"L".join(steps)}"/>')
-    taken: list[tuple[float, float, float, float]] = []
+    centres = [(x_of(p.milliseconds), y_of(p.psnr_db)) for p in points]
+    taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in centres]
     for point in sorted(points, key=lambda p: p not in front):
         x, y = x_of(point.milliseconds), y_of(point.psnr_db)
         best = " best" if point in front else ""
@@ -78,7 +83,7 @@ def scatter_svg(points: Sequence[Point]) -> str:
 
 def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> str:
     """Beside the point, where no other label is and the picture does not end."""
-    width = 6.6 * len(label)
+    width = 7.2 * len(label)
     lines = [step for distance in range(0, 160, 13) for step in (-distance, distance)]
     choices = [
         (x + side, y + 4 + line) for line in lines for side in (9, -9 - width, -width / 2)
@@ -101,14 +106,14 @@ def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float
     return f'{line}<text x="{left:.1f}" y="{base:.1f}" class="label">{escape(label)}</text>'
 
 
-def _logarithmic_ticks(values: Sequence[float]) -> list[float]:
-    """1, 2, 5, 10, ... around all values."""
-    low, high = min(values) / 1.1, max(values) * 1.1
-    steps = [m * 10.0**e for e in range(-3, 7) for m in (1, 2, 5)]
-    first = max(index for index, step in enumerate(steps) if step <= low)
-    last = min(index for index, step in enumerate(steps) if step >= high)
-    ticks = steps[first : last + 1]
-    return ticks if len(ticks) <= 8 else [ticks[0], *ticks[3:-1:3], ticks[-1]]
+def _ticks_between(low: float, high: float) -> list[float]:
+    """Of a logarithmic axis: round numbers, 3 to 7 of them where there are such."""
+    if high / low < 6:
+        step = next(m * 10.0**e for e in range(-4, 7) for m in (1, 2, 5)
+                    if high - low <= 6 * m * 10.0**e)  # fmt: skip
+        return [step * number for number in range(math.ceil(low / step), int(high / step) + 1)]
+    steps = [m * 10.0**e for e in range(-3, 7) for m in ((1, 2, 5) if high / low < 100 else (1,))]
+    return [step for step in steps if low <= step <= high]
 
 
 def _linear_ticks(values: Sequence[float]) -> list[float]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import InputError, one_line
 from dehaze.runtime.machine import processor, software, video_card
-from dehaze.runtime.models import model_path
+from dehaze.runtime.models import MODELS_FOLDER, model_path
 
 from .results import Data, Machine, Model
 
@@ -120,5 +120,7 @@ def _below(file: Path, folder: Path) -> str:
 
 def _short(path: Path) -> str:
     """Below the current folder where it is, so that no one's home folder is in a report."""
+    if path.parent == MODELS_FOLDER:
+        return f"dehaze/runtime/weights/{path.name}"
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

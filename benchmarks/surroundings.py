@@ -40,11 +40,12 @@ def machine() -> Machine:
     python, *libraries = software()
     card = {finding.name: finding.value for finding in video_card()}
     gpu, driver = card.pop("GPU"), card.pop("driver")
+    cores = os.cpu_count() or 1
     versions = {finding.name: finding.value for finding in libraries} | card
     return Machine(
         processor=name.split(", ")[0],
-        cores=os.cpu_count() or 1,
-        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
+        cores=cores,
+        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
         instructions=instructions,
         memory_mib=_memory_mib(),
         system=platform.platform(),

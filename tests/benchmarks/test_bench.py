@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ from conftest import picture
 
 from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.quality import paired_pictures
+from dehaze.benchmarks.surroundings import data_of
 from dehaze.runtime import InputError, open_dehazer
 
 
@@ -35,26 +37,36 @@ def test_hazy_pictures_find_their_clear_ones(pairs: Path) -> None:
 def test_quality_is_the_mean_psnr_of_the_pictures(
     pairs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["quality", "edge", "--data", str(pairs), "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)["quality"]["edge"]
+    assert main(["quality", "edge", "--data", str(pairs), "--json", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    [report] = document["results"]
+    assert document["data"]["number"] == 5  # pictures, hazy and clear
     expected = []
     with open_dehazer() as dehazer:
         for hazy, clear in paired_pictures(pairs):
             result = dehazer(cv2.imread(str(hazy))[..., ::-1].copy()).astype(float)
             error = np.mean((result - cv2.imread(str(clear))[..., ::-1]) ** 2)
             expected.append(10 * np.log10(255**2 / error))
-    assert report["pictures"] == 3
-    assert report["psnr_db"] == pytest.approx(np.mean(expected), abs=2e-3)
-    assert 0 < report["ssim"] < 1
+    assert [p["name"] for p in report["pictures"]] == ["1400_1", "1400_10", "1401_2"]
+    assert [p["psnr_db"] for p in report["pictures"]] == pytest.approx(expected, abs=2e-3)
+    assert report["means"]["psnr_db"] == pytest.approx(np.mean(expected), abs=2e-3)
+    assert 0 < report["means"]["ssim"] < 1
 
 
-def test_latency_compares_models_in_one_run(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["latency", "edge", "edge", "--size", "128x64", "--runs", "3", "--json"]
-    assert main(arguments) == 0
-    rows = json.loads(capsys.readouterr().out)["latency"]
-    assert [row["size"] for row in rows] == ["128x64", "128x64"]
-    assert rows[0]["ratio_to_first"] == 1
-    assert rows[0]["p99_ms"] >= rows[0]["p50_ms"] > 0
+def test_the_data_are_known_by_names_and_contents(pairs: Path, tmp_path: Path) -> None:
+    def sha256(folder: Path) -> str:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return data_of(folder, files, "").sha256
+
+    first, moved = sha256(pairs), tmp_path / "elsewhere"
+    assert len(first) == 64
+    shutil.copytree(pairs, moved, ignore=shutil.ignore_patterns("elsewhere"))
+    assert sha256(moved) == first
+    (moved / "hazy" / "1400_1.png").rename(moved / "hazy" / "1400_2.png")
+    renamed = sha256(moved)
+    with (moved / "hazy" / "1400_2.png").open("ab") as file:
+        file.write(b"x")
+    assert len({first, renamed, sha256(moved)}) == 3
 
 
 def test_a_wrong_size_gives_2() -> None:

@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dehaze.benchmarks import latency
 from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.intervals import mean_interval, median_is_stable, ratio_interval
 from dehaze.benchmarks.peak_memory import peak_memory
 from dehaze.benchmarks.power import measure_power, total_watts
 from dehaze.benchmarks.results import LatencyRow, Result, read_result
+from dehaze.runtime.backends import OpenedSession
+from dehaze.runtime.session import Frames, FunctionSession
+from dehaze.runtime.tensorrt_pipeline import DeviceTimes
 
 ORIN_NANO = (
     "05-05-2025 06:05:39 RAM 2639/7620MB (lfb 9x4MB) SWAP 0/3810MB (cached 0MB) "
@@ -105,6 +109,28 @@ def test_stages_lie_beside_the_times(tmp_path: Path) -> None:
 def test_a_backend_that_is_not_here_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     if main(["latency", "edge", "--backends", "tensorrt", "--size", "64x64", "--runs", "1"]):
         assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_time_on_a_device_is_split(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class TimedSession(FunctionSession):
+        device_times: DeviceTimes | None = None
+
+        def run(self, frames: Frames, strength: float) -> Frames:
+            self.device_times = DeviceTimes(0.5, 2.0, 0.25)
+            return super().run(frames, strength)
+
+    def opened(*_: object, **__: object) -> OpenedSession:
+        return OpenedSession(TimedSession(lambda frames: frames), "tensorrt: as asked")
+
+    monkeypatch.setattr(latency, "open_session", opened)
+    arguments = ["edge", "--backends", "tensorrt", "--size", "64x64", "--runs", "3", "--no-memory"]
+    result = measured(tmp_path, *arguments)
+    [row] = result.rows(LatencyRow)
+    assert (row.copy_ms, row.compute_ms, row.copy_back_ms) == (0.5, 2.0, 0.25)
+    assert (result.models[0].backend, result.models[0].why) == ("tensorrt", "as asked")
+    assert "copy 0.50, compute 2.00, copy back 0.25 ms" in capsys.readouterr().out
 
 
 def test_memory_is_that_of_the_model_and_not_of_who_asks() -> None:

@@ -99,6 +99,10 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
         help="of a latency, on top of its interval (default: %(default)s)",
     )  # fmt: skip
     compare.add_argument(
+        "--relative", action="store_true",
+        help="latency as ratios to the first model of each run: for a machine that others use, too",
+    )  # fmt: skip
+    compare.add_argument(
         "--force", action="store_true", help="compare other machines, data or models all the same"
     )
 
@@ -134,7 +138,13 @@ def _report(options: argparse.Namespace) -> None:
 def _compare(options: argparse.Namespace) -> None:
     from .compare import compare_files
 
-    compare_files(options.old, options.new, tolerance=options.tolerance, force=options.force)
+    compare_files(
+        options.old,
+        options.new,
+        tolerance=options.tolerance,
+        force=options.force,
+        relative=options.relative,
+    )
 
 
 def _quality(options: argparse.Namespace) -> None:

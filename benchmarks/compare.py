@@ -1,7 +1,9 @@
 """`dehaze-bench compare`: is a new result worse than an old one, beyond noise?
 
 latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. The
-           samples of one run know nothing of how runs differ, hence the tolerance.
+           samples of one run know nothing of how runs differ, hence the tolerance. A machine that
+           others use may be three times as slow an hour later: --relative compares each model's
+           ratio to the first model of its own run, round by round, which slows down with it.
 quality    the interval of the mean difference, picture by picture, lies on the bad side of a limit
            that changes of kernels stay within (LIMITS)
 flicker    the figure moved to the bad side by more than the tolerance: there are no samples
@@ -11,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,7 @@ class Change:
     """One figure, before and after."""
 
     what: str
-    """`edge onnxruntime 1280x720, 2 threads: p50_ms`."""
+    """`edge onnxruntime 1280x720, 2 threads: median`."""
     old: float
     new: float
     interval: tuple[float, float] | None
@@ -48,8 +50,10 @@ class Change:
     """`worse`, `better` or empty."""
 
 
-def compare_files(old_path: Path, new_path: Path, *, tolerance: float, force: bool) -> None:
-    """Prints a table of all figures.
+def compare_files(
+    old_path: Path, new_path: Path, *, tolerance: float, force: bool, relative: bool = False
+) -> None:
+    """Prints a table of all figures; `relative` takes latencies as ratios to their first model.
 
     Raises:
         GateError: at least one is worse.
@@ -66,6 +70,8 @@ def compare_files(old_path: Path, new_path: Path, *, tolerance: float, force: bo
         print(f"compared all the same: {words}", file=sys.stderr)
     for note in _notes(old, new):
         print(note)
+    if relative:
+        old, new = _relative(old), _relative(new)
     found = changes(old, new, tolerance)
     if not found:
         raise UsageError(f"expected figures that are in both {old_path} and {new_path}, got none")
@@ -105,6 +111,9 @@ def _notes(old: Result, new: Result) -> Iterator[str]:
     for model in dict.fromkeys((model.name, model.sha256) for model in new.models):
         if before.get(model[0], model[1]) != model[1]:
             yield f"model {model[0]} is another file: {before[model[0]][:8]}, now {model[1][:8]}"
+    load = "load before"
+    if {load} & old.protocol.keys() & new.protocol.keys():
+        yield f"{load}: {old.protocol[load]}; now {new.protocol[load]}"
     was, now = ({"Python": r.machine.python, **r.machine.versions} for r in (old, new))
     for name in sorted(was.keys() | now.keys()):
         if was.get(name) != now.get(name):
@@ -137,11 +146,24 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
     return found
 
 
+def _relative(result: Result) -> Result:
+    """Every round's time as a multiple of what the first model of the same size took in it."""
+    rows: list[LatencyRow] = []
+    first: dict[tuple[int, int, int], LatencyRow] = {}
+    for row in result.rows(LatencyRow):
+        base = first.setdefault(row.setting, row)
+        if row is not base:
+            ratios = np.array(row.milliseconds) / np.array(base.milliseconds)
+            rows.append(replace(row, milliseconds=ratios.tolist()))
+    return replace(result, results=rows) if first else result
+
+
 def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Change:
-    samples = (np.array(new.milliseconds), np.array(old.milliseconds))
-    low, high = ratio_interval(*samples, paired=False)
+    after, before = np.array(new.milliseconds), np.array(old.milliseconds)
+    low, high = ratio_interval(after, before, paired=False)
     verdict = "worse" if low > 1 + tolerance else "better" if high < 1 / (1 + tolerance) else ""
-    return Change(f"{key}: p50_ms", old.p50_ms, new.p50_ms, (low, high), verdict)
+    medians = float(np.median(before)), float(np.median(after))
+    return Change(f"{key}: median", *medians, (low, high), verdict)
 
 
 def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:

@@ -10,23 +10,15 @@ import dataclasses
 import json
 import math
 import sys
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import (
-    Any,
-    Literal,
-    TypeAlias,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
 
 from dehaze.runtime.errors import InputError, one_line
 from dehaze.runtime.output_file import finished_output
+
+from .from_json import WrongValueError, from_json
 
 __all__ = [
     "VERSION",
@@ -244,74 +236,24 @@ def read_result(path: Path) -> Result:
         )
     try:
         return _result(document)
-    except _WrongError as error:
+    except WrongValueError as error:
         raise InputError(f"{path}: {error}; measure again") from error
 
 
 def _result(document: dict[str, Any]) -> Result:
-    kind = _converted(document.get("kind"), Kind, "kind")
-    rows = _converted(document.get("results"), _ROWS[kind], "results")
+    kind = from_json(document.get("kind"), Kind, "kind")
+    rows = from_json(document.get("results"), _ROWS[kind], "results")
     if not rows:
-        raise _WrongError("results", "at least one row", [])
+        raise WrongValueError("results", "at least one row", [])
+    rounds: dict[tuple[int, int, int], int] = {}
+    for index, row in enumerate(rows):
+        if isinstance(row, LatencyRow):
+            times = row.milliseconds
+            expected = rounds.setdefault(row.setting, len(times))
+            if not times or len(times) != expected or min(*times, row.p50_ms) <= 0:
+                words = f"{max(1, expected)} times above 0, as many as other rows of its size"
+                raise WrongValueError(f"results[{index}].milliseconds", words, times)
     names = [f.name for f in dataclasses.fields(Result) if f.name not in ("kind", "results")]
     hints = get_type_hints(Result)
-    others = {name: _converted(document.get(name), hints[name], name) for name in names}
+    others = {name: from_json(document.get(name), hints[name], name) for name in names}
     return Result(kind=kind, results=rows, **others)
-
-
-class _WrongError(Exception):
-    def __init__(self, where: str, expected: str, got: Any) -> None:
-        shown = repr(got)
-        super().__init__(f"{where}: expected {expected}, got {shown[:60]}{'…' * (len(shown) > 60)}")
-
-
-_WORDS = {str: "text", int: "a whole number", float: "a number", type(None): "null"}
-
-
-def _converted(value: Any, wanted: Any, where: str) -> Any:
-    """`value`, from JSON, as the type `wanted`; raises _WrongError."""
-    origin, inner = get_origin(wanted), get_args(wanted)
-    if origin is Literal:
-        if value not in inner:
-            raise _WrongError(where, " or ".join(map(str, inner)), value)
-        return value
-    if origin in (Union, types.UnionType):
-        fitting = [choice for choice in inner if _fits(value, choice)]
-        if len(fitting) == 0 and len(inner) > 2:
-            raise _WrongError(where, " or ".join(_WORDS[choice] for choice in inner), value)
-        return _converted(value, (fitting or inner)[0], where)  # the first says what is wrong
-    if origin is list:
-        if not isinstance(value, list):
-            raise _WrongError(where, "a list", value)
-        return [_converted(v, inner[0], f"{where}[{index}]") for index, v in enumerate(value)]
-    if origin is dict:
-        if not isinstance(value, dict):
-            raise _WrongError(where, "an object", value)
-        return {name: _converted(v, inner[1], f"{where}.{name}") for name, v in value.items()}
-    if dataclasses.is_dataclass(wanted):
-        return _record(value, wanted, where)
-    if not _fits(value, wanted):
-        raise _WrongError(where, _WORDS[wanted], value)
-    return float(value) if wanted is float else value
-
-
-def _fits(value: Any, wanted: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    if wanted is float:
-        return isinstance(value, (int, float)) and math.isfinite(value)
-    return isinstance(value, wanted) if isinstance(wanted, type) else False
-
-
-def _record(value: Any, wanted: Any, where: str) -> Any:
-    """A dataclass; names that it does not know are a newer writer's, and left out."""
-    if not isinstance(value, dict):
-        raise _WrongError(where, "an object", value)
-    hints = get_type_hints(wanted)
-    found = {}
-    for f in dataclasses.fields(wanted):
-        if f.name in value:
-            found[f.name] = _converted(value[f.name], hints[f.name], f"{where}.{f.name}")
-        elif f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING:
-            raise _WrongError(where, f"a field {f.name}", sorted(value))
-    return wanted(**found)

@@ -28,7 +28,7 @@ def test_slower_beyond_noise_gives_3_and_is_named(
     output = capsys.readouterr()
     assert "worse" in output.out
     assert output.err.count("\n") == 1
-    assert "a in onnxruntime, 1280x720, 2 threads: p50_ms" in output.err
+    assert "a in onnxruntime, 1280x720, 2 threads: median" in output.err
     assert compared(tmp_path, slow, old) == 0
     assert "better" in capsys.readouterr().out
 
@@ -52,7 +52,8 @@ def test_a_real_run_against_itself_and_against_a_slowed_one(tmp_path: Path) -> N
     assert main(["compare", str(path), str(path)]) == 0
     document = json.loads(path.read_text())
     row = document["results"][0]
-    row["milliseconds"] = [2 * spent for spent in row["milliseconds"]]
+    # A hundredfold: on busy cores half of the calls of so small a frame take ten times as long.
+    row["milliseconds"] = [100 * spent for spent in row["milliseconds"]]
     slowed.write_text(json.dumps(document))
     assert main(["compare", str(path), str(slowed)]) == 3
 
@@ -68,6 +69,18 @@ def test_a_loss_in_every_picture_counts_however_pictures_differ(
     assert compared(tmp_path, old, noisy) == 0
     kernels = quality_result({"a": (scores - 0.005).tolist()})
     assert compared(tmp_path, old, kernels) == 0
+
+
+def test_a_busy_machine_is_not_a_regression_of_the_ratio(tmp_path: Path) -> None:
+    base, seconds = np.array(times(20, 1)), np.random.default_rng(3).uniform(2, 4, 40)
+    old = latency_result({"fixed": base.tolist(), "mine": (1.5 * base).tolist()})
+    busy, worse = (
+        latency_result({"fixed": (seconds * base).tolist(), "mine": (m * seconds * base).tolist()})
+        for m in (1.5, 1.8)
+    )
+    assert compared(tmp_path, old, busy) == 3
+    assert compared(tmp_path, old, busy, "--relative") == 0
+    assert compared(tmp_path, old, worse, "--relative") == 3
 
 
 def test_other_machines_and_data_are_refused_by_name(

@@ -44,6 +44,12 @@ def test_equal_pictures_have_no_finite_psnr_and_the_file_stays_json(tmp_path: Pa
         (lambda d: d["results"][0].pop("p50_ms"), r"results\[0\]: expected a field p50_ms"),
         (lambda d: d["results"][0]["milliseconds"].append(None), "expected a number, got None"),
         (lambda d: d["results"][0].update(copy_ms="1"), "copy_ms: expected a number, got '1'"),
+        (lambda d: d["results"][0].update(milliseconds=[]), "expected 1 times above 0"),
+        (lambda d: d["results"][0].update(p50_ms=0), "expected 2 times above 0"),
+        (
+            lambda d: d.update(results=[*d["results"], {**d["results"][0], "milliseconds": [1.0]}]),
+            r"results\[1\].milliseconds: expected 2 times",
+        ),
         (lambda d: d.update(models={}), "models: expected a list"),
         (lambda d: d.update(kind="quality"), r"results\[0\]: expected a field means"),
     ],

@@ -99,7 +99,7 @@ def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float
         )
 
     left, base = next((c for c in choices if is_free(*c)), (LEFT, y + 4))
-    taken.append((left, base - 12, left + width, base))
+    taken.append((left - 4, base - 12, left + width + 4, base))
     line = ""
     if abs(base - y - 4) > 14:  # far from its point: say which it is
         line = f'<path class="lead" d="M{x:.1f} {y:.1f}L{left + width / 2:.1f} {base - 4:.1f}"/>'

@@ -50,6 +50,14 @@ def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
             assert words in text, words
 
 
+def test_the_example_is_what_its_files_give(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "docs" / "benchmark"
+    paths = [str(path) for path in sorted(example.glob("*.json"))]
+    page, text = report(tmp_path, *paths)
+    assert "28.71" in page
+    assert set(text.splitlines()) == set((example / "report.md").read_text().splitlines())
+
+
 def test_scores_are_given_by_level_of_haze(tmp_path: Path) -> None:
     _, text = report(tmp_path, *files(tmp_path))
     assert "| model | 0 | 1 |" in text

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from dehaze.runtime.command import positive_int, run_command
+from dehaze.runtime.command import positive_float, positive_int, run_command
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -26,9 +25,29 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
     latency.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
-    latency.add_argument("--size", type=_size, default=(1280, 720), help="(default: 1280x720)")
     latency.add_argument(
-        "--runs", type=positive_int, default=20, help="per model (default: %(default)s)"
+        *("--sizes", "--size"),
+        type=_size,
+        nargs="+",
+        default=[(1280, 720)],
+        metavar="WxH",
+        help="(default: 1280x720)",
+    )
+    latency.add_argument(
+        "--backends",
+        nargs="+",
+        choices=("auto", "onnxruntime", "tensorrt"),
+        default=["auto"],
+        help="every model runs in each (default: %(default)s)",
+    )
+    latency.add_argument(
+        "--runs", type=positive_int, help="rounds (default: until the medians are stable)"
+    )
+    latency.add_argument(
+        "--no-memory",
+        dest="memory",
+        action="store_false",
+        help="skip the peak memory, which opens every model once more",
     )
     latency.add_argument(
         "--stages",
@@ -62,104 +81,144 @@ def build_parser() -> argparse.ArgumentParser:
     flicker.add_argument("--every", type=positive_int, default=1, help="as of dehaze-run")
     for command in (latency, quality, flicker):
         command.add_argument(
-            "--threads", type=positive_int, help="CPU threads (default: all cores)"
+            "--threads",
+            type=positive_int,
+            nargs="+" if command is latency else None,
+            help="CPU threads (default: all cores)",
         )
-        command.add_argument("--json", action="store_true", help="print one JSON object")
+        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
+    _add_report(commands.add_parser("report", help="results as a page to show"))
+    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
     return parser
+
+
+def _add_report(report: argparse.ArgumentParser) -> None:
+    report.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE.json",
+        help="results written with --json; *.sensitivity.json of dehaze-export",
+    )  # fmt: skip
+    report.add_argument(
+        "--out", nargs="+", type=Path, required=True, metavar="FILE", help="*.html, *.md or both"
+    )
+    report.add_argument(
+        "--pictures", type=Path, metavar="PATH",
+        help="a folder of hazy pictures or a video that may be shown: before and after on the page",
+    )  # fmt: skip
+    report.add_argument("--model", default="edge", help="for --pictures (default: %(default)s)")
+    report.add_argument("--title", default="Dehazing benchmark", help="(default: %(default)s)")
+
+
+def _add_compare(compare: argparse.ArgumentParser) -> None:
+    compare.add_argument("old", type=Path, metavar="OLD.json")
+    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument(
+        "--tolerance", type=positive_float, default=0.05, metavar="SHARE",
+        help="of a latency, on top of its interval (default: %(default)s)",
+    )  # fmt: skip
+    compare.add_argument(
+        "--relative", action="store_true",
+        help="latency as ratios to the first model of each run: for a machine that others use, too",
+    )  # fmt: skip
+    compare.add_argument(
+        "--force", action="store_true", help="compare other machines, data or models all the same"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
-    run = {"latency": _latency, "quality": _quality, "flicker": _flicker}[options.command]
+    options.typed = arguments
+    run = {
+        "latency": _latency,
+        "quality": _quality,
+        "flicker": _flicker,
+        "report": _report,
+        "compare": _compare,
+    }[options.command]
     return run_command("dehaze-bench", lambda: run(options), "nothing was reported")
 
 
 def _latency(options: argparse.Namespace) -> None:
-    from .latency import measure_latency
+    from .latency_table import run_latency
+    from .surroundings import command_line
 
-    width, height = options.size
-    if options.stages:
-        _stages(options, width, height)
-        return
-    results = measure_latency(options.models, width, height, options.threads, options.runs)
-    first = results[0].percentile(50)
-    rows = [
-        {
-            "model": r.model,
-            "size": f"{width}x{height}",
-            **{f"p{share}_ms": round(r.percentile(share), 2) for share in (50, 90, 95, 99)},
-            "ratio_to_first": round(r.percentile(50) / first, 2),
-        }
-        for r in results
-    ]
-    if options.json:
-        print(json.dumps({"threads": options.threads, "runs": options.runs, "latency": rows}))
-        return
-    print(f"{'model':32} {'size':>10} {'p50 ms':>9} {'p95 ms':>9} {'ratio':>7}")
-    for row in rows:
-        print(
-            f"{row['model']:32} {row['size']:>10} {row['p50_ms']:9.2f} {row['p95_ms']:9.2f} "
-            f"{row['ratio_to_first']:7.2f}"
-        )
+    run_latency(options, command_line(options.typed))
 
 
-def _stages(options: argparse.Namespace, width: int, height: int) -> None:
-    from dehaze.runtime.errors import UsageError
+def _report(options: argparse.Namespace) -> None:
+    from .report import write_reports
 
-    from .latency import measure_stages
+    write_reports(
+        options.files, options.out, options.title, pictures=options.pictures, model=options.model
+    )
 
-    if len(options.models) != 1:
-        raise UsageError(f"--stages expects one model, got {len(options.models)}")
-    stages = measure_stages(options.models[0], width, height, options.threads, options.runs)
-    medians = {name: stage.percentile(50) for name, stage in stages.items()}
-    steps = sum(medians[name] for name in ("thumbnail", "estimate", "apply"))
-    medians["around the steps"] = medians["call"] - steps
-    if options.json:
-        report = {name: round(milliseconds, 3) for name, milliseconds in medians.items()}
-        print(json.dumps({"size": f"{width}x{height}", "runs": options.runs, "p50_ms": report}))
-        return
-    print(f"{options.models[0]} at {width}x{height}, p50 of {options.runs} runs in ms")
-    for name, milliseconds in medians.items():
-        share = milliseconds / medians["call"]
-        print(f"{name:17} {milliseconds:8.2f} {share:7.1%} of the call")
+
+def _compare(options: argparse.Namespace) -> None:
+    from .compare import compare_files
+
+    compare_files(
+        options.old,
+        options.new,
+        tolerance=options.tolerance,
+        force=options.force,
+        relative=options.relative,
+    )
 
 
 def _quality(options: argparse.Namespace) -> None:
-    from .quality_command import quality_record_of
+    from .quality_command import quality_result
+    from .results import write_result
+    from .surroundings import command_line
 
-    say: Callable[[str], None] = (lambda _: None) if options.json else print
-    record = quality_record_of(
+    def say(line: str) -> None:
+        if options.json != "-":
+            print(line, flush=True)
+
+    result = quality_result(
         options.models,
         options.data,
         options.threads,
+        command_line(options.typed),
         do_no_harm=options.do_no_harm,
         levels=options.levels,
         say=say,
     )
     if options.json:
-        print(json.dumps(record))
+        write_result(result, options.json)
 
 
 def _flicker(options: argparse.Namespace) -> None:
+    from dehaze.runtime.dehazer import open_dehazer
     from dehaze.runtime.stream import StreamOptions
 
-    from .flicker import measure_flicker
+    from .flicker import FLICKER_PROTOCOL, measure_flicker
+    from .results import FlickerRow, Result, write_result
+    from .surroundings import command_line, data_of, machine, model_of, now
 
+    created, name = now(), options.model
     ways = {
         "frame by frame": StreamOptions(temporal=False),
         "smoothed": StreamOptions(every=options.every),
     }
     results = {
-        name: measure_flicker(options.model, options.hazy, options.clear, way, options.threads)
-        for name, way in ways.items()
+        way: measure_flicker(name, options.hazy, options.clear, how, options.threads)
+        for way, how in ways.items()
     }
     if options.json:
-        print(json.dumps({name: asdict(result) for name, result in results.items()}))
+        with open_dehazer(name, threads=options.threads) as dehazer:
+            model = model_of(name, dehazer.contract, dehazer.backend)
+        data = data_of(options.hazy, (options.hazy, options.clear), "a hazy and a clear video")
+        rows = [FlickerRow(name, way, **asdict(result)) for way, result in results.items()]
+        command = command_line(options.typed)
+        write_result(
+            Result("flicker", created, command, machine(), [model], data, FLICKER_PROTOCOL, rows),
+            options.json,
+        )
+    if options.json == "-":
         return
     alone, smooth = results.values()
-    for name, result in results.items():
+    for way, result in results.items():
         print(
-            f"{name:15} PSNR {result.psnr_db:.2f} dB; error: deviation over time "
+            f"{way:15} PSNR {result.psnr_db:.2f} dB; error: deviation over time "
             f"{result.error_deviation:.2f}, change from frame to frame {result.error_change:.3f}"
         )
     print(

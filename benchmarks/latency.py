@@ -3,77 +3,171 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from dehaze.runtime.dehazer import open_dehazer
+from dehaze.runtime.backends import Backend, open_session
+from dehaze.runtime.dehazer import Dehazer, open_dehazer
 from dehaze.runtime.models import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
 
-__all__ = ["Latency", "measure_latency", "measure_stages"]
+from .intervals import median_is_stable, ratio_interval
+from .peak_memory import peak_memory
+from .power import Power, measure_power
+from .results import LatencyRow, Model
+from .surroundings import model_of
+
+__all__ = ["Case", "measure_latency", "measure_stages"]
 
 T = TypeVar("T")
+WARM_UP = 3
+STABLE = 0.02
+"""The median's 95 % interval reaches at most this share of it to either side."""
+FEWEST, MOST = 20, 300
+"""Rounds, where their number is left to us."""
+LONGEST_S = 60.0
+"""That these may take at one size, once there are the fewest."""
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Times of one model at one size."""
+@dataclass
+class Case:
+    """One model in one backend: opened, and what was timed."""
 
-    model: str
-    width: int
-    height: int
-    milliseconds: NDArray[np.float64]
-    """One per run."""
+    model: Model
+    dehazer: Dehazer
+    device_times: Callable[[], Any]
+    """Upload, compute and download of the last call, or None."""
+    milliseconds: list[float] = field(default_factory=list)
+    device_ms: list[tuple[float, float, float]] = field(default_factory=list)
 
-    def percentile(self, share: float) -> float:
-        """In milliseconds."""
-        return float(np.percentile(self.milliseconds, share))
+    def time(self, frame: NDArray[np.uint8]) -> None:
+        """One call, pixels to pixels."""
+        started = time.perf_counter()
+        self.dehazer(frame)
+        self.milliseconds.append(1000 * (time.perf_counter() - started))
+        if (spent := self.device_times()) is not None:
+            self.device_ms.append((spent.upload_ms, spent.compute_ms, spent.download_ms))
+
+
+@contextmanager
+def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Iterator[list[Case]]:
+    with ExitStack() as stack:
+        cases = []
+        for name in models:
+            for backend in backends:
+                session, why = open_session(
+                    model_path(name), cast(Backend, backend), threads=threads
+                )
+                dehazer = stack.enter_context(Dehazer(session, backend=why, threads=threads))
+
+                def device_times(session: object = session) -> Any:
+                    return getattr(session, "device_times", None)
+
+                cases.append(Case(model_of(name, dehazer.contract, why), dehazer, device_times))
+        yield cases
 
 
 def measure_latency(
-    models: Sequence[str], width: int, height: int, threads: int | None, runs: int
-) -> list[Latency]:
-    """Times `runs` calls of each model with one frame, uint8 in and out, after a warm-up.
+    models: Sequence[str],
+    size: tuple[int, int],
+    threads: int,
+    runs: int | None,
+    *,
+    backends: Sequence[str] = ("auto",),
+    memory: bool = True,
+) -> list[tuple[Model, LatencyRow]]:
+    """Times calls with one frame, uint8 in and out, after a warm-up; one of each in a round.
+
+    Args:
+        size: (width, height).
+        runs: rounds; None for as many as make every median stable, 20 to 300.
+        backends: every model runs in each of them.
+        memory: measures the peak memory, too, which opens every model in another process.
 
     Raises:
         ModelError: a model that cannot be opened.
     """
+    width, height = size
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    dehazers = [open_dehazer(model, threads=threads) for model in models]
-    times: list[list[float]] = [[] for _ in models]
-    for dehazer in dehazers:
-        dehazer(frame)
-        dehazer(frame)
-    for _ in tqdm(range(runs), unit="round", disable=None, leave=False):
-        for dehazer, collected in zip(dehazers, times, strict=True):
-            started = time.perf_counter()
-            dehazer(frame)
-            collected.append(1000 * (time.perf_counter() - started))
-    for dehazer in dehazers:
-        dehazer.close()
-    return [
-        Latency(model, width, height, np.array(collected))
-        for model, collected in zip(models, times, strict=True)
-    ]
+    with _opened(models, backends, threads) as cases:
+        for case in cases:
+            for _ in range(WARM_UP):
+                case.dehazer(frame)
+        for number in tqdm(_rounds(cases, runs), unit="round", disable=None, leave=False):
+            first = number % len(cases)  # A B, B A: what comes second may pay for the one before
+            for case in cases[first:] + cases[:first]:
+                case.time(frame)
+        power = [measure_power(lambda case=case: case.dehazer(frame)) for case in cases]  # type: ignore[misc]
+    base = np.array(cases[0].milliseconds)
+    rows = []
+    for case, spent in zip(cases, power, strict=True):
+        row = _row(case, base, size, threads, spent)
+        if memory:
+            found = peak_memory(case.model.name, case.model.backend, threads, width, height)
+            row.update(peak_memory_mib=found.mib, memory_before_mib=found.before_mib)
+        rows.append((case.model, LatencyRow(**row)))
+    return rows
+
+
+def _rounds(cases: Sequence[Case], runs: int | None) -> Iterator[int]:
+    started = time.perf_counter()
+    for number in range(runs or MOST):
+        late = time.perf_counter() - started > LONGEST_S
+        stable = runs is None and number >= FEWEST and number % 10 == 0
+        if stable and (
+            late or all(median_is_stable(np.array(c.milliseconds), STABLE) for c in cases)
+        ):
+            return
+        yield number
+
+
+def _row(
+    case: Case,
+    base: NDArray[np.float64],
+    size: tuple[int, int],
+    threads: int,
+    power: Power | None,
+) -> dict[str, Any]:
+    times = np.array(case.milliseconds)
+    device = np.median(case.device_ms, axis=0).tolist() if case.device_ms else [None] * 3
+    return {
+        "model": case.model.name,
+        "backend": case.model.backend,
+        "width": size[0],
+        "height": size[1],
+        "threads": threads,
+        "milliseconds": times.round(4).tolist(),
+        **{f"p{share}_ms": float(np.percentile(times, share)) for share in (50, 90, 95, 99)},
+        "mean_ms": float(times.mean()),
+        "fps": float(1000 / times.mean()),
+        "ratio_to_first": float(np.median(times) / np.median(base)),
+        "ratio_interval": list(ratio_interval(times, base, paired=True)),
+        **dict(zip(("copy_ms", "compute_ms", "copy_back_ms"), device, strict=True)),
+        "power_w": power and power.watts,
+        "energy_per_frame_j": power and power.joules_per_frame,
+    }
 
 
 def measure_stages(
-    model: str, width: int, height: int, threads: int | None, runs: int
-) -> dict[str, Latency]:
+    model: str, size: tuple[int, int], threads: int, runs: int | None
+) -> dict[str, float]:
     """What a call of the dehazer consists of, measured in turns with the whole call.
 
     Returns:
-        `thumbnail`, `estimate`, `apply`, the three steps of the CPU path one by one; `call`, all of
-        it by `dehazer(frame)`; `whole graph`, the model file as it is in ONNX Runtime.
+        Medians in milliseconds: `thumbnail`, `estimate`, `apply`, the three steps of the CPU path
+        one by one; `call`, all of it by `dehazer(frame)`; `whole graph`, the model file as it is in
+        ONNX Runtime; `around the steps`, what of the call is none of the three.
 
     Raises:
         ModelError: a model that gives no grid, or cannot be opened.
     """
+    width, height = size
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     whole = OnnxRuntimeSession(model_path(model), OnnxRuntimeOptions(threads), only_whole=True)
     times: dict[str, list[float]] = {}
@@ -85,14 +179,13 @@ def measure_stages(
         return result
 
     with open_dehazer(model, threads=threads, backend="onnxruntime") as dehazer:
-        for _ in tqdm(range(runs + 2), unit="round", disable=None, leave=False):
+        for _ in tqdm(range((runs or FEWEST) + 2), unit="round", disable=None, leave=False):
             thumbnail = timed("thumbnail", dehazer.thumbnail, frame)
             grid = timed("estimate", dehazer.estimate, frame, thumbnail)
             timed("apply", dehazer.apply, frame, grid)
             timed("call", dehazer, frame)
             timed("whole graph", whole.run, frame[None], 1.0)
     whole.close()
-    return {
-        name: Latency(model, width, height, np.array(collected[2:]))  # without the warm-up
-        for name, collected in times.items()
-    }
+    medians = {name: float(np.median(spent[2:])) for name, spent in times.items()}  # warmed up
+    steps = sum(medians[name] for name in ("thumbnail", "estimate", "apply"))
+    return {**medians, "around the steps": medians["call"] - steps}

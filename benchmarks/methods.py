@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import ModelError
 from dehaze.runtime.models import list_models
@@ -88,7 +89,17 @@ class OurModel:
     def __init__(self, model: str, threads: int | None = None) -> None:
         self.name = Path(model).stem if model not in list_models() else model
         self._dehazer = open_dehazer(model, threads=threads)
-        self._stream = Stream(self._dehazer, StreamOptions(temporal=False, auto=True))
+        options = StreamOptions(temporal=False, auto=self.has_auto)
+        self._stream = Stream(self._dehazer, options)
+
+    @property
+    def contract(self) -> ModelContract:
+        return self._dehazer.contract
+
+    @property
+    def backend(self) -> str:
+        """As `Dehazer.backend`."""
+        return self._dehazer.backend
 
     @property
     def has_auto(self) -> bool:

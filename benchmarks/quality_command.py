@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from dehaze.runtime.errors import UsageError
 
 from .datasets import DataSet, find_data_set
-from .methods import Method, open_method
+from .foreign_onnx import ForeignOnnx
+from .methods import Method, OurModel, open_method
 from .quality import (
     PHOTOGRAPH_PROTOCOL,
     PROTOCOL,
@@ -27,58 +29,94 @@ from .quality_tables import (
     quality_record,
     quality_row,
 )
+from .results import Model, QualityRow, Result
+from .surroundings import data_of, machine, model_of, now
 
-__all__ = ["quality_record_of"]
+__all__ = ["quality_result"]
 
 
-def quality_record_of(
+def quality_result(
     arguments: Sequence[str],
     folder: Path,
     threads: int | None,
+    command: str,
     *,
     do_no_harm: bool,
     levels: bool,
     say: Callable[[str], None],
-) -> dict[str, Any]:
+) -> Result:
     """Measures every method on the pictures of a folder.
 
     Args:
         arguments: see `open_method`.
+        command: what the user typed, for the result.
         do_no_harm: dehaze the clear pictures, too.
-        levels: say a line for each haze level; the record has them in any case.
+        levels: say a line for each haze level.
         say: takes each line as soon as it is known.
-
-    Returns:
-        `data`, `layout`, `protocol`, and in `quality` one entry an argument.
 
     Raises:
         InputError: no pictures, or some that do not fit together.
         ModelError: a method that cannot be opened.
         UsageError: `do_no_harm` without clear pictures.
     """
+    created = now()
     data = find_data_set(folder)
     if do_no_harm and not data.has_references:
         raise UsageError(f"--do-no-harm needs clear pictures, {folder} has photographs alone")
     say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
-    report = {}
+    rows = []
     with ExitStack() as opened:
         # All of them first: a typing mistake in the last is told before minutes of measuring.
         methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}
         for argument, method in methods.items():
-            report[argument] = _measured(argument, method, data, levels, say)
+            record = _measured(argument, method, data, levels, say)
             if do_no_harm:
                 harms = measure_harm(method, data)
-                report[argument]["do_no_harm"] = harm_record(harms)
+                record["clear_to_clear"] = harm_record(harms)
                 say(harm_row(harms))
+            rows.append(_row(argument, record))
+        models = [_about(argument, method) for argument, method in methods.items()]
     protocol = PROTOCOL if data.has_references else PHOTOGRAPH_PROTOCOL
     for name, words in protocol.items():
         say(f"{name}: {words}")
-    return {
-        "data": str(folder),
-        "layout": data.layout,
-        "protocol": protocol,
-        "quality": report,
-    }
+    files = {file for item in data.items for file in (item.hazy, item.clear) if file}
+    return Result(
+        kind="quality",
+        created=created,
+        command=command,
+        machine=machine(),
+        models=models,
+        data=data_of(folder, files, data.layout),
+        protocol=dict(protocol),
+        results=rows,
+    )
+
+
+def _row(argument: str, record: Mapping[str, Any]) -> QualityRow:
+    """Of a record: its numbers as means, those of inner records by both names."""
+    means: dict[str, float | None] = {}
+    for name, value in record.items():
+        if isinstance(value, Mapping):
+            for way in ("plain", "auto"):
+                inner = value.get(way, {})
+                means |= {f"{name}_{way}_{key}": number for key, number in inner.items()}
+        elif not isinstance(value, list):
+            means[name] = value
+        elif name.endswith("_interval"):
+            means |= {f"{name}_{end}": v for end, v in zip(("low", "high"), value, strict=True)}
+    return QualityRow(argument, means, record["scores"])
+
+
+def _about(argument: str, method: Method) -> Model:
+    """What is known of a method."""
+    if isinstance(method, OurModel):
+        return model_of(argument, method.contract, method.backend)
+    if isinstance(method, ForeignOnnx):
+        path, _, adapter = argument.rpartition("@")
+        content = Path(path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return Model(argument, path, digest, "", 0, len(content), "onnxruntime", adapter)
+    return Model(argument, "", "", "", 0, 0, "opencv", "a classical method")
 
 
 def _measured(

@@ -16,8 +16,8 @@ def test_smoothing_halves_the_flicker_of_the_real_video_and_costs_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     pair = ["--hazy", f"{VIDEOS}/room-hazy.mp4", "--clear", f"{VIDEOS}/room-clear.mp4"]
-    assert main(["flicker", "edge", *pair, "--every", "2", "--json"]) == 0
-    alone, smooth = json.loads(capsys.readouterr().out).values()
+    assert main(["flicker", "edge", *pair, "--every", "2", "--json", "-"]) == 0
+    alone, smooth = json.loads(capsys.readouterr().out)["results"]
     assert alone["frames"] == smooth["frames"] == 180
     assert smooth["error_deviation"] <= 0.5 * alone["error_deviation"]
     assert smooth["error_change"] <= 0.5 * alone["error_change"]

@@ -30,9 +30,11 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    assert main(["quality", *arguments, "--json"]) == 0
+    """The JSON, and in `rows` the means of each method with its pictures."""
+    assert main(["quality", *arguments, "--json", "-"]) == 0
     record: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return record
+    rows = {row["model"]: {**row["means"], "scores": row["pictures"]} for row in record["results"]}
+    return {**record, "rows": rows}
 
 
 def psnr(result: NDArray[Any], clear: NDArray[Any]) -> float:
@@ -58,9 +60,9 @@ def ssim_of_wang_et_al(one: NDArray[Any], other: NDArray[Any]) -> float:
 
 def test_quality_is_that_of_the_formulas(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = measured(capsys, "edge", "--data", str(pairs))
-    assert record["layout"] == "SOTS-indoor"
+    assert record["data"]["layout"] == "SOTS-indoor"
     assert "Gaussian window" in record["protocol"]["SSIM"]
-    report = record["quality"]["edge"]
+    report = record["rows"]["edge"]
     expected = []
     with open_dehazer() as dehazer:
         for item in find_data_set(pairs).items:
@@ -70,21 +72,22 @@ def test_quality_is_that_of_the_formulas(pairs: Path, capsys: pytest.CaptureFixt
     assert report["pictures"] == 3
     assert report["psnr_db"] == pytest.approx(np.mean([p for p, _ in expected]), abs=2e-3)
     assert report["ssim"] == pytest.approx(np.mean([s for _, s in expected]), abs=2e-4)
-    low, high = report["psnr_db_interval"]
-    assert low <= report["psnr_db"] <= high
+    assert report["psnr_db_interval_low"] <= report["psnr_db"] <= report["psnr_db_interval_high"]
+    (model,) = record["models"]
+    assert model["backend"] == "onnxruntime"
+    assert record["data"]["number"] == 5  # pictures, hazy and clear
 
 
 def test_levels_have_means_of_their_own(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = measured(capsys, "none", "--data", str(pairs))["quality"]["none"]
+    report = measured(capsys, "none", "--data", str(pairs))["rows"]["none"]
     by_name = {score["name"]: score["psnr_db"] for score in report["scores"]}
-    first, last = report["levels"]
-    assert (first["haze"], last["haze"]) == ("_1 (beta 0.6)", "_10 (beta 1.5)")
+    levels = {score["name"]: score["haze"] for score in report["scores"]}
+    assert levels["1400_1"] == levels["1401_1"] == "_1 (beta 0.6)"
     mean = (by_name["1400_1"] + by_name["1401_1"]) / 2
-    assert (first["pictures"], last["pictures"]) == (2, 1)
-    assert first["psnr_db"] == first["hazy_psnr_db"] == pytest.approx(mean, abs=1e-3)
     assert main(["quality", "none", "--data", str(pairs), "--levels"]) == 0
     printed = capsys.readouterr().out
     assert "SOTS-indoor, 3 hazy pictures" in printed
+    assert f"_1 (beta 0.6) 2 pictures, PSNR {mean:.2f} dB" in " ".join(printed.split())
     assert "_10 (beta 1.5)" in printed
     assert "scikit-image" in printed  # the protocol
 
@@ -108,7 +111,7 @@ def test_a_clear_picture_with_a_border_is_cut(
     clear = picture(84, 100)
     write(tmp_path / "hazy/1_1.png", clear[10:-10, 10:-10])
     write(tmp_path / "gt/1.png", clear)
-    report = measured(capsys, "none", "--data", str(tmp_path))["quality"]["none"]
+    report = measured(capsys, "none", "--data", str(tmp_path))["rows"]["none"]
     assert report["psnr_db"] is None  # identical
     assert report["ssim"] == 1
     write(tmp_path / "gt/1.png", picture(90, 110))
@@ -120,21 +123,17 @@ def test_do_no_harm_says_what_is_left_of_clear_pictures(
     pairs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ["edge", "clahe", "none", "--data", str(pairs), "--do-no-harm"]
-    report = measured(capsys, *arguments)["quality"]
-    harm = {method: entry["do_no_harm"] for method, entry in report.items()}
+    report = measured(capsys, *arguments)["rows"]
     clear = [cv2.imread(str(pairs / f"clear/{n}.png"))[..., ::-1].copy() for n in (1400, 1401)]
     with open_dehazer() as dehazer:
         expected = [psnr(dehazer(pixels), pixels) for pixels in clear]
-    assert harm["edge"]["plain"]["worst_psnr_db"] == pytest.approx(min(expected), abs=1e-3)
-    assert [score["name"] for score in harm["edge"]["scores"]] == ["1400", "1401"]
-    assert "auto" in harm["edge"]
-    assert "auto" not in harm["clahe"]
-    assert harm["clahe"]["plain"]["unchanged"] == 0
-    assert harm["none"]["plain"] == {
-        "median_psnr_db": None,
-        "worst_psnr_db": None,
-        "unchanged": 2,
-    }
+    worst = "clear_to_clear_plain_worst_psnr_db"
+    assert report["edge"][worst] == pytest.approx(min(expected), abs=1e-3)
+    assert "clear_to_clear_auto_unchanged" in report["edge"]
+    assert "clear_to_clear_auto_unchanged" not in report["clahe"]
+    assert report["clahe"]["clear_to_clear_plain_unchanged"] == 0
+    assert report["none"]["clear_to_clear_plain_unchanged"] == 2
+    assert report["none"][worst] is None
     assert main(["quality", *arguments]) == 0
     assert "unchanged (worst unchanged, 2 of 2 as they were)" in capsys.readouterr().out
 
@@ -145,8 +144,8 @@ def test_photographs_get_figures_without_reference(
     tiles = np.random.default_rng(0).integers(130, 160, (16, 20, 3)).astype(np.uint8)
     write(tmp_path / "road.png", tiles.repeat(4, axis=0).repeat(4, axis=1))
     record = measured(capsys, "none", "clahe", "--data", str(tmp_path))
-    assert record["layout"] == "photographs"
-    none, clahe = record["quality"]["none"], record["quality"]["clahe"]
+    assert record["data"]["layout"] == "photographs"
+    none, clahe = record["rows"]["none"], record["rows"]["clahe"]
     assert (none["e_median"], none["r_median"], none["sigma_mean"]) == (0, 1, 0)
     assert clahe["r_median"] > 1.5
     assert main(["quality", "none", "--data", str(tmp_path)]) == 0

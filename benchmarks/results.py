@@ -1,0 +1,259 @@
+"""The file that every dehaze-bench command writes with --json: what was measured, on what, how.
+
+One JSON object, of one version for all kinds. `Result` is its shape; every field is written, and a
+number that is not finite (the PSNR of equal pictures) is written as null.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
+
+from dehaze.runtime.errors import InputError, one_line
+from dehaze.runtime.output_file import finished_output
+
+from .from_json import WrongValueError, from_json
+
+__all__ = [
+    "VERSION",
+    "Data",
+    "FlickerRow",
+    "LatencyRow",
+    "Machine",
+    "Model",
+    "QualityRow",
+    "Result",
+    "Scalar",
+    "read_result",
+    "write_result",
+]
+
+VERSION = 1
+"""Raised when an older reader could no longer read what is written."""
+
+Kind: TypeAlias = Literal["latency", "quality", "flicker"]
+Scalar: TypeAlias = float | str | None
+"""A cell of a row per picture."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What measured. Figures of two machines are not to be compared."""
+
+    processor: str
+    cores: int
+    usable_cores: int
+    """That this process may run on."""
+    instructions: str
+    """The sets that ONNX Runtime's kernels use, of those that the processor has."""
+    memory_mib: int
+    system: str
+    python: str
+    versions: dict[str, str]
+    """Of the libraries that take part, by name."""
+    gpu: str = ""
+    """Empty where there is none."""
+    driver: str = ""
+    power_mode: str = ""
+    """A Jetson's, as nvpmodel says it; empty elsewhere."""
+    clocks: str = ""
+    """A Jetson's, as jetson_clocks shows them."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file and what ran it."""
+
+    name: str
+    """As the user named it; rows refer to it by this."""
+    path: str
+    sha256: str
+    precision: str
+    parameters: int
+    bytes: int
+    backend: str
+    """`onnxruntime` or `tensorrt`."""
+    why: str
+    """Why this backend, in one line."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was measured on."""
+
+    path: str
+    layout: str
+    """Which files belong together: `hazy/1400_1.* with clear/1400.*`."""
+    number: int
+    """Of pictures or videos, hazy and clear."""
+    sha256: str
+    """Over the names and contents of all files, in the order of the names."""
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """One model in one backend, at one size, with one number of threads."""
+
+    model: str
+    backend: str
+    width: int
+    height: int
+    threads: int
+    milliseconds: list[float]
+    """One per round; the rounds of rows of one size and number of threads are the same ones."""
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    mean_ms: float
+    fps: float
+    """1000 / mean_ms."""
+    ratio_to_first: float
+    """Of the medians; the first is the first row of this size and number of threads."""
+    ratio_interval: list[float]
+    """[low, high], 95 %."""
+    copy_ms: float | None = None
+    """To the device, median; None where there is none to copy to."""
+    compute_ms: float | None = None
+    copy_back_ms: float | None = None
+    peak_memory_mib: float | None = None
+    """Of a process of its own that opens the model and runs three frames."""
+    memory_before_mib: float | None = None
+    """The part of it that Python and the libraries take before the model is opened."""
+    power_w: float | None = None
+    energy_per_frame_j: float | None = None
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    """Medians of the steps of a call, where they were asked for."""
+
+    @property
+    def setting(self) -> tuple[int, int, int]:
+        """Rows can be compared where this is equal: width, height, threads."""
+        return self.width, self.height, self.threads
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """Scores of one model."""
+
+    model: str
+    means: dict[str, float | None]
+    """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
+    pictures: list[dict[str, Scalar]]
+    """`name`, `psnr_db`, `ssim` and whatever else was measured of each picture."""
+
+
+@dataclass(frozen=True)
+class FlickerRow:
+    """One way to dehaze a video."""
+
+    model: str
+    way: str
+    frames: int
+    psnr_db: float
+    error_deviation: float
+    error_change: float
+
+
+Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow)
+_ROWS: Mapping[str, Any] = {
+    "latency": list[LatencyRow],
+    "quality": list[QualityRow],
+    "flicker": list[FlickerRow],
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """A whole file."""
+
+    kind: Kind
+    created: str
+    """ISO 8601, UTC."""
+    command: str
+    machine: Machine
+    models: list[Model]
+    data: Data | None
+    """None where none is needed, as for latency."""
+    protocol: dict[str, str]
+    """How it was measured, in words."""
+    results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow]
+    """Of the kind that `kind` says."""
+
+    def rows(self, row_type: type[Row]) -> list[Row]:
+        """The rows, where they are of this type."""
+        return [row for row in self.results if isinstance(row, row_type)]
+
+
+def write_result(result: Result, path: str) -> None:
+    """Writes to the file `path`, whole or not at all; `-` is standard output.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    document = {"dehaze_bench": VERSION, **_plain(dataclasses.asdict(result))}
+    text = json.dumps(document, allow_nan=False, indent=1) + "\n"
+    if path == "-":
+        sys.stdout.write(text)
+        return
+    with finished_output(Path(path), overwrite=True) as unfinished:
+        unfinished.write_text(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def read_result(path: Path) -> Result:
+    """Reads what `write_result` wrote.
+
+    Raises:
+        InputError: it cannot be read, or is no such file; says what is wrong where.
+    """
+    try:
+        document = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({one_line(error)})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            f"{path}: expected JSON, got something else ({one_line(error)})"
+        ) from error
+    if not isinstance(document, dict) or "dehaze_bench" not in document:
+        raise InputError(f"{path}: expected a file written by dehaze-bench --json, got other JSON")
+    if document["dehaze_bench"] != VERSION:
+        raise InputError(
+            f"{path}: expected version {VERSION} of the format, got {document['dehaze_bench']!r}; "
+            f"measure again with this dehaze-bench"
+        )
+    try:
+        return _result(document)
+    except WrongValueError as error:
+        raise InputError(f"{path}: {error}; measure again") from error
+
+
+def _result(document: dict[str, Any]) -> Result:
+    kind = from_json(document.get("kind"), Kind, "kind")
+    rows = from_json(document.get("results"), _ROWS[kind], "results")
+    if not rows:
+        raise WrongValueError("results", "at least one row", [])
+    rounds: dict[tuple[int, int, int], int] = {}
+    for index, row in enumerate(rows):
+        if isinstance(row, LatencyRow):
+            times = row.milliseconds
+            expected = rounds.setdefault(row.setting, len(times))
+            if not times or len(times) != expected or min(*times, row.p50_ms) <= 0:
+                words = f"{max(1, expected)} times above 0, as many as other rows of its size"
+                raise WrongValueError(f"results[{index}].milliseconds", words, times)
+    names = [f.name for f in dataclasses.fields(Result) if f.name not in ("kind", "results")]
+    hints = get_type_hints(Result)
+    others = {name: from_json(document.get(name), hints[name], name) for name in names}
+    return Result(kind=kind, results=rows, **others)

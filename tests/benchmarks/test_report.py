@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import VideoMaker
+from result_files import MACHINE, latency_result, quality_result, stored
+
+from dehaze.benchmarks.cli import main
+from dehaze.benchmarks.results import FlickerRow
+from dehaze.benchmarks.scatter import Point, pareto_front, scatter_svg
+
+
+def files(tmp_path: Path) -> list[str]:
+    """Latency and quality of three models, flicker of one, a ranking of layers."""
+    latency = latency_result({"fast": [5.0, 6.0], "good": [9.0, 10.0], "worst": [20.0, 21.0]})
+    quality = quality_result({"fast": [20.0, 21.0], "good": [28.0, 29.0], "worst": [15.0, 16.0]})
+    flicker = replace(
+        quality, kind="flicker", results=[FlickerRow("good", "smoothed", 9, 18.0, 1.234, 0.5)]
+    )
+    ranking = {
+        "float32_db": 26.4, "drop_db": 0.04, "kept": ["first"], "drops_db": [0.3, 0.04],
+        "ranking": [{"layer": "first", "drop_db": 0.25}, {"layer": "second", "drop_db": -0.01}],
+    }  # fmt: skip
+    sensitivity = tmp_path / "good-int8.sensitivity.json"
+    sensitivity.write_text(json.dumps(ranking))
+    paths = [
+        stored(tmp_path / f"{result.kind}.json", result) for result in (latency, quality, flicker)
+    ]
+    return [str(path) for path in (*paths, sensitivity)]
+
+
+def report(tmp_path: Path, *arguments: str) -> tuple[str, str]:
+    page, text = tmp_path / "report.html", tmp_path / "report.md"
+    assert main(["report", *arguments, "--out", str(page), str(text)]) == 0
+    return page.read_text(), text.read_text()
+
+
+def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
+    for text in report(tmp_path, *files(tmp_path)):
+        for words in (
+            *("Test CPU", "numpy", "dehaze-bench latency", "dehaze-bench quality"),
+            *("fast" * 64, "good" * 64, "d" * 64),  # hashes of models and data
+            *("9.50", "28.50", "1.234", "0.2500"),  # p50, PSNR, flicker, a layer
+            *("1280\N{MULTIPLICATION SIGN}720, 2 threads", "smoothed", "26.40 dB", "warm-up"),
+        ):
+            assert words in text, words
+
+
+def test_the_example_is_what_its_files_give(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "docs" / "benchmark"
+    paths = [str(path) for path in sorted(example.glob("*.json"))]
+    page, text = report(tmp_path, *paths)
+    assert "28.71" in page
+    assert set(text.splitlines()) == set((example / "report.md").read_text().splitlines())
+
+
+def test_scores_are_given_by_level_of_haze(tmp_path: Path) -> None:
+    _, text = report(tmp_path, *files(tmp_path))
+    assert "| model | 0 | 1 |" in text
+    assert "| good | 28.00 | 29.00 |" in text
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, make_video: VideoMaker) -> None:
+    page, _ = report(tmp_path, *files(tmp_path), "--pictures", str(make_video()))
+    links = re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?([^"')\s>]+)""", page)
+    assert {link.partition(",")[0] for link in links} == {"data:", "data:image/jpeg;base64"}
+    assert "@import" not in page
+    assert "http" not in page
+
+
+def test_names_are_words_and_not_markup(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>|x"
+    results = (latency_result({name: [1.0], "b": [2.0]}), quality_result({name: [9.0], "b": [8.0]}))
+    paths = [str(stored(tmp_path / f"{r.kind}.json", r)) for r in results]
+    page, text = report(tmp_path, *paths, "--title", "a <b> & c")
+    assert page.count("<script>") == 1
+    assert "a &lt;b&gt; &amp; c" in page
+    rows = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
+    assert len(rows) == 5  # plot, latency, quality, its levels, models
+    assert all("\\<script" in row and "</script>\\|x |" in row for row in rows)
+
+
+def test_two_machines_are_both_named(tmp_path: Path) -> None:
+    other = replace(MACHINE, processor="Another CPU", gpu="GPU 9", power_mode="MAXN")
+    results = (latency_result({"a": [1.0]}), latency_result({"a": [2.0]}, other))
+    paths = [str(stored(tmp_path / f"{n}.json", r)) for n, r in enumerate(results)]
+    for text in report(tmp_path, *paths):
+        for words in ("Test CPU", "Another CPU", "GPU 9", "MAXN"):
+            assert words in text
+
+
+def test_models_that_another_beats_in_both_are_not_on_the_front() -> None:
+    points = [Point("a", 10, 28), Point("b", 5, 20), Point("c", 12, 27), Point("d", 5, 21)]
+    assert [point.label for point in pareto_front(points)] == ["d", "a"]
+
+
+@pytest.mark.parametrize("spread", [1.0, 1.001, 2, 5, 30, 500])
+def test_every_point_and_label_lies_in_the_plot(spread: float) -> None:
+    points = [Point(f"model-{n}", 10 * spread ** (n / 5), 20 + n % 3) for n in range(6)]
+    svg = scatter_svg(points)
+    width, height = map(int, re.findall(r'viewBox="0 0 (\d+) (\d+)"', svg)[0])
+    centres = re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', svg)
+    labels = re.findall(r'<text x="([\d.]+)" y="([\d.]+)" class="label">(model-\d)', svg)
+    assert len(centres) == len(labels) == 6
+    assert all(0 < float(x) < width and 0 < float(y) < height for x, y in centres)
+    places = [(float(x), float(y)) for x, y, _ in labels]
+    assert all(0 < x < width - 40 and 0 < y < height for x, y in places)
+    for index, (x, y) in enumerate(places):
+        for other_x, other_y in places[:index]:
+            assert abs(x - other_x) > 50 or abs(y - other_y) >= 12  # none on another
+    assert len(re.findall(r'class="middle">', svg)) >= 2  # ticks of the axis
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"ranking": [1]}', "x"])
+def test_a_damaged_ranking_gives_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    path = tmp_path / "a.sensitivity.json"
+    path.write_text(text)
+    assert main(["report", str(path), "--out", str(tmp_path / "a.html")]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "expected a ranking of layers" in error
+
+
+def test_other_outputs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", *files(tmp_path), "--out", str(tmp_path / "a.pdf")]) == 2
+    assert "end in .html or .md" in capsys.readouterr().err
+    assert main(["report", *files(tmp_path), "--out", str(tmp_path / "a.md"), "--pictures",
+                 str(tmp_path / "nothing.mp4")]) == 1  # fmt: skip
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,153 @@
+"""The report in a real browser; see tests/runtime/test_preview_browser.py."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+from conftest import write_video
+from test_report import files
+
+from dehaze.benchmarks.cli import main
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+from selenium.webdriver.chrome.service import Service  # noqa: E402  # after the skip
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("needs Debian's chromium and chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("report")
+    video = write_video(folder / "clip.mp4", size=(640, 360))
+    page = folder / "report.html"
+    assert main(["report", *files(folder), "--pictures", str(video), "--out", str(page)]) == 0
+    return page.as_uri()
+
+
+@pytest.fixture(params=[(1360, 860, False), (360, 740, True)], ids=["desktop", "phone"])
+def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Any:
+    width, height, mobile = request.param
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    browser.get(address)
+    yield browser
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+
+
+def split_of(page: Any, number: int = 0) -> int:
+    return int(page.find_elements(By.CLASS_NAME, "split")[number].get_attribute("aria-valuenow"))
+
+
+def test_nothing_is_wider_than_the_screen_and_tables_scroll_by_themselves(page: Any) -> None:
+    wide, screen = page.execute_script(
+        "for (const more of document.querySelectorAll('details')) more.open = true;"
+        "return [document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+    )
+    assert wide == screen
+    for table in page.find_elements(By.CLASS_NAME, "wide"):
+        page.execute_script("arguments[0].scrollLeft = 10000", table)
+        name = table.find_element(By.CSS_SELECTOR, "tbody th").rect
+        assert name["x"] >= table.rect["x"] - 1  # the model stays in sight
+
+
+def test_the_pictures_are_there(page: Any) -> None:
+    sizes = page.execute_script(
+        "return [...document.querySelectorAll('.stage img')]"
+        ".map((image) => [image.naturalWidth, image.complete])"
+    )
+    assert sizes == [[640, True]] * 4  # before and after of two frames
+
+
+def test_a_mouse_drags_one_slider_and_not_the_other(page: Any) -> None:
+    stage = page.find_element(By.CLASS_NAME, "stage")
+    handle = page.find_element(By.CLASS_NAME, "handle")
+    offset = round(stage.size["width"] * 0.3)
+    ActionChains(page).drag_and_drop_by_offset(handle, -offset, 0).perform()
+    assert split_of(page) == pytest.approx(20, abs=1)
+    assert split_of(page, 1) == 50
+
+
+def test_a_finger_drags_the_slider(page: Any) -> None:
+    stage = page.find_element(By.CLASS_NAME, "stage")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    left, top, width, height = page.execute_script(
+        "const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height]",
+        stage,
+    )
+    y = top + height / 2
+    for kind, share in (("touchStart", 0.5), ("touchMove", 0.4), ("touchMove", 0.25)):
+        points = [{"x": left + share * width, "y": y}]
+        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert split_of(page) == pytest.approx(25, abs=1)
+
+
+def test_the_slider_obeys_the_keyboard(page: Any) -> None:
+    slider = page.find_element(By.CLASS_NAME, "split")
+    for keys, expected in [
+        ((Keys.ARROW_RIGHT,), 52), ((Keys.ARROW_LEFT, Keys.ARROW_LEFT), 48),
+        ((Keys.PAGE_UP,), 58), ((Keys.END,), 100), ((Keys.ARROW_RIGHT,), 100), ((Keys.HOME,), 0),
+    ]:  # fmt: skip
+        slider.send_keys(*keys)
+        assert split_of(page) == expected
+    assert slider.get_attribute("aria-valuetext") == "0 % before, 100 % after"
+
+
+def test_the_picture_is_cut_at_the_split(page: Any, tmp_path: Path) -> None:
+    stage = page.find_element(By.CLASS_NAME, "stage")
+    shots = []
+    for key in (Keys.HOME, Keys.END):
+        page.find_element(By.CLASS_NAME, "split").send_keys(key)
+        stage.screenshot(str(tmp_path / "stage.png"))
+        shots.append(cv2.imread(str(tmp_path / "stage.png")).astype(int)[60:-20, 60:-60])
+    assert abs(shots[0] - shots[1]).mean() > 5  # dehazed and hazy differ
+
+
+def test_words_can_be_read_on_both_grounds(page: Any) -> None:
+    """WCAG's contrast of 4.5 to 1, in both schemes; the labels of a plot too."""
+    script = """
+    const bright = (text) => {
+      const parts = text.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255);
+      const [r, g, b] = parts.map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const card = bright(getComputedStyle(document.querySelector("section")).backgroundColor);
+    return [...document.querySelectorAll("h2, td, thead th, dt, dd, p, summary, text")]
+      .filter((e) => e.closest("section")).map((e) => {
+      const style = getComputedStyle(e);
+      const ink = bright(e.tagName === "text" ? style.fill : style.color);
+      return (Math.max(ink, card) + 0.05) / (Math.min(ink, card) + 0.05);
+    });"""
+    for scheme in ("light", "dark"):
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        assert min(page.execute_script(script)) >= 4.5, scheme
+    sizes = page.execute_script(
+        "return [...document.querySelectorAll('svg text')].map((t) => 12 * t.getScreenCTM().a)"
+    )
+    assert min(sizes) >= 9  # pixels on the screen, at a width of 360

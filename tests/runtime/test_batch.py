@@ -175,7 +175,7 @@ def test_without_ray_one_line_says_what_to_install(
     assert main([str(hazy / "*.png"), "--ray", "local"]) == 1
     assert "pip install 'dehaze-edge[ray]'" in capsys.readouterr().err
     assert main([str(hazy / "a.png"), "--ray", "local"]) == 2
-    assert "--ray expects a folder or a glob" in capsys.readouterr().err
+    assert "--ray is for folders and globs" in capsys.readouterr().err
 
 
 def test_leftovers_of_dead_runs_go_and_others_stay(tmp_path: Path) -> None:

@@ -9,6 +9,11 @@ from pathlib import Path
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
 
+_METHODS = (
+    "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "
+    "pixels: other.onnx@input=0..1,multiple=16"
+)
+
 
 def _size(text: str) -> tuple[int, int]:
     try:
@@ -24,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
-    latency.add_argument("models", nargs="+", metavar="MODEL", help="shipped names or .onnx files")
+    latency.add_argument("models", nargs="+", metavar="METHOD", help=_METHODS)
     latency.add_argument(
         *("--sizes", "--size"),
         type=_size,
@@ -59,8 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         "models",
         nargs="+",
         metavar="METHOD",
-        help="shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere "
-        "with its pixels: other.onnx@input=0..1,multiple=16",
+        help=_METHODS,
     )
     quality.add_argument(
         "--data",

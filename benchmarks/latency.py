@@ -18,6 +18,7 @@ from dehaze.runtime.models import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
 
 from .intervals import median_is_stable, ratio_interval
+from .methods import about_method, is_ours, open_method
 from .peak_memory import peak_memory
 from .power import Power, measure_power
 from .results import LatencyRow, Model
@@ -40,8 +41,9 @@ class Case:
     """One model in one backend: opened, and what was timed."""
 
     model: Model
-    dehazer: Dehazer
-    device_times: Callable[[], Any]
+    method: Callable[[NDArray[np.uint8]], object]
+    """Takes a frame, (H, W, 3) uint8 RGB."""
+    device_times: Callable[[], Any] = lambda: None
     """Upload, compute and download of the last call, or None."""
     milliseconds: list[float] = field(default_factory=list)
     device_ms: list[tuple[float, float, float]] = field(default_factory=list)
@@ -49,7 +51,7 @@ class Case:
     def time(self, frame: NDArray[np.uint8]) -> None:
         """One call, pixels to pixels."""
         started = time.perf_counter()
-        self.dehazer(frame)
+        self.method(frame)
         self.milliseconds.append(1000 * (time.perf_counter() - started))
         if (spent := self.device_times()) is not None:
             self.device_ms.append((spent.upload_ms, spent.compute_ms, spent.download_ms))
@@ -60,6 +62,10 @@ def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Ite
     with ExitStack() as stack:
         cases = []
         for name in models:
+            if not is_ours(name):
+                method = stack.enter_context(open_method(name, threads))
+                cases.append(Case(about_method(name, method), method))
+                continue
             for backend in backends:
                 session, why = open_session(
                     model_path(name), cast(Backend, backend), threads=threads
@@ -85,9 +91,10 @@ def measure_latency(
     """Times calls with one frame, uint8 in and out, after a warm-up; one of each in a round.
 
     Args:
+        models: see `open_method`.
         size: (width, height).
         runs: rounds; None for as many as make every median stable, 20 to 300.
-        backends: every model runs in each of them.
+        backends: every model of ours runs in each of them.
         memory: measures the peak memory, too, which opens every model in another process.
 
     Raises:
@@ -98,12 +105,12 @@ def measure_latency(
     with _opened(models, backends, threads) as cases:
         for case in cases:
             for _ in range(WARM_UP):
-                case.dehazer(frame)
+                case.method(frame)
         for number in tqdm(_rounds(cases, runs), unit="round", disable=None, leave=False):
             first = number % len(cases)  # A B, B A: what comes second may pay for the one before
             for case in cases[first:] + cases[:first]:
                 case.time(frame)
-        power = [measure_power(lambda case=case: case.dehazer(frame)) for case in cases]  # type: ignore[misc]
+        power = [measure_power(lambda case=case: case.method(frame)) for case in cases]  # type: ignore[misc]
     base = np.array(cases[0].milliseconds)
     rows = []
     for case, spent in zip(cases, power, strict=True):

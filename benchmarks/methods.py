@@ -8,6 +8,7 @@ PATH.onnx@input=0..1      a model from elsewhere and its pixels, see foreign_onn
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Protocol
 
@@ -24,8 +25,10 @@ from dehaze.runtime.stream import Stream, StreamOptions
 
 from .baselines import BASELINES
 from .foreign_onnx import ADAPTER_EXAMPLE, ForeignOnnx, parse_adapter
+from .results import Model
+from .surroundings import model_of
 
-__all__ = ["Baseline", "Method", "OurModel", "open_method"]
+__all__ = ["Baseline", "Method", "OurModel", "about_method", "is_ours", "open_method"]
 
 
 class Method(Protocol):
@@ -56,13 +59,31 @@ def open_method(argument: str, threads: int | None = None) -> Method:
             about its pixels.
         UsageError: a word about them that cannot be understood.
     """
+    if is_ours(argument):
+        _check_ours(argument)
+        return OurModel(argument, threads)
     if argument in BASELINES:
         return Baseline(argument, threads)
-    path, separator, adapter = argument.rpartition("@")
-    if separator and path.lower().endswith(".onnx"):
-        return ForeignOnnx(Path(path), parse_adapter(adapter), threads)
-    _check_ours(argument)
-    return OurModel(argument, threads)
+    path, _, adapter = argument.rpartition("@")
+    return ForeignOnnx(Path(path), parse_adapter(adapter), threads)
+
+
+def is_ours(argument: str) -> bool:
+    """Whether an argument is a model of dehaze-edge, not a baseline or one from elsewhere."""
+    path, separator, _ = argument.rpartition("@")
+    return argument not in BASELINES and not (separator and path.lower().endswith(".onnx"))
+
+
+def about_method(argument: str, method: Method) -> Model:
+    """What is known of a method that `argument` has opened, for the file of results."""
+    if isinstance(method, OurModel):
+        return model_of(argument, method.contract, method.backend)
+    if isinstance(method, ForeignOnnx):
+        path, _, adapter = argument.rpartition("@")
+        content = Path(path).read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        return Model(argument, path, digest, "", 0, len(content), "onnxruntime", adapter)
+    return Model(argument, "", "", "", 0, 0, "opencv", "a classical method")
 
 
 def _check_ours(argument: str) -> None:

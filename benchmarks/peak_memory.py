@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from dehaze.runtime.errors import ModelError
 
@@ -63,12 +63,18 @@ def main() -> None:
 
     from dehaze.runtime.dehazer import open_dehazer
 
+    from .methods import is_ours, open_method
+
     model, backend, threads, width, height = sys.argv[1:]
     frame = np.random.default_rng(0).integers(0, 256, (int(height), int(width), 3), np.uint8)
     before = _highest_mib()
-    with open_dehazer(model, threads=int(threads), backend=backend) as dehazer:  # type: ignore[arg-type]
+    if is_ours(model):
+        method: Any = open_dehazer(model, threads=int(threads), backend=backend)  # type: ignore[arg-type]
+    else:
+        method = open_method(model, int(threads))
+    with method:
         for _ in range(FRAMES):
-            dehazer(frame)
+            method(frame)
     print(json.dumps({"before_mib": round(before, 1), "mib": round(_highest_mib(), 1)}))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,8 +10,7 @@ from typing import Any
 from dehaze.runtime.errors import UsageError
 
 from .datasets import DataSet, find_data_set
-from .foreign_onnx import ForeignOnnx
-from .methods import Method, OurModel, open_method
+from .methods import Method, about_method, open_method
 from .quality import (
     PHOTOGRAPH_PROTOCOL,
     PROTOCOL,
@@ -29,8 +27,8 @@ from .quality_tables import (
     quality_record,
     quality_row,
 )
-from .results import Model, QualityRow, Result
-from .surroundings import data_of, machine, model_of, now
+from .results import QualityRow, Result
+from .surroundings import data_of, machine, now
 
 __all__ = ["quality_result"]
 
@@ -75,7 +73,7 @@ def quality_result(
                 record["clear_to_clear"] = harm_record(harms)
                 say(harm_row(harms))
             rows.append(_row(argument, record))
-        models = [_about(argument, method) for argument, method in methods.items()]
+        models = [about_method(argument, method) for argument, method in methods.items()]
     protocol = PROTOCOL if data.has_references else PHOTOGRAPH_PROTOCOL
     for name, words in protocol.items():
         say(f"{name}: {words}")
@@ -105,18 +103,6 @@ def _row(argument: str, record: Mapping[str, Any]) -> QualityRow:
         elif name.endswith("_interval"):
             means |= {f"{name}_{end}": v for end, v in zip(("low", "high"), value, strict=True)}
     return QualityRow(argument, means, record["scores"])
-
-
-def _about(argument: str, method: Method) -> Model:
-    """What is known of a method."""
-    if isinstance(method, OurModel):
-        return model_of(argument, method.contract, method.backend)
-    if isinstance(method, ForeignOnnx):
-        path, _, adapter = argument.rpartition("@")
-        content = Path(path).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        return Model(argument, path, digest, "", 0, len(content), "onnxruntime", adapter)
-    return Model(argument, "", "", "", 0, 0, "opencv", "a classical method")
 
 
 def _measured(

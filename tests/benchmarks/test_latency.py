@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
+import onnx.parser
 import pytest
 
 from dehaze.benchmarks import latency
@@ -168,3 +171,21 @@ def test_a_median_is_stable_with_enough_or_quiet_samples() -> None:
     assert not median_is_stable(rng.normal(10, 3, 20), 0.02)
     assert median_is_stable(rng.normal(10, 0.05, 20), 0.02)
     assert median_is_stable(rng.normal(10, 1, 2000), 0.02)
+
+
+def test_baselines_and_models_from_elsewhere_are_timed_beside_ours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """<ir_version: 9, opset_import: ["" : 20]>
+    other (float[n, 3, h, w] x) => (float[n, 3, h, w] y) { y = Identity(x) }"""
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.parser.parse_model(text), path)
+    methods = ["edge", "clahe", f"{path}@input=0..1"]
+    sizes = ["--size", "128x96", "--threads", "1", "--runs", "3"]
+    assert main(["latency", *methods, *sizes, "--json", "-"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in document["results"]] == methods
+    assert [model["backend"] for model in document["models"]][:2] == ["onnxruntime", "opencv"]
+    for row in document["results"]:
+        assert row["p50_ms"] > 0
+        assert row["peak_memory_mib"] > row["memory_before_mib"] > 0

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from .engine_file import ENGINE_SUFFIX
-from .engine_search import contract_of, tensorrt_form_of
+from .engine_search import tensorrt_form_of
 from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
-from .models import TWIN_SUFFIX
+from .models import TWIN_SUFFIX, contract_of
 from .session import Session
 from .tensorrt_host import tensorrt_host
 

@@ -156,8 +156,7 @@ def _run_live(options: argparse.Namespace) -> None:
     from .live import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
-    cores_but_one = max(1, (os.cpu_count() or 2) - 1)
-    with _open(options, options.threads or cores_but_one) as dehazer:
+    with _open(options, options.threads or _cores_but_one()) as dehazer:
         live = LiveOptions(
             mode=options.raw,
             give_up_seconds=options.give_up,
@@ -186,6 +185,10 @@ def _default_threads(jobs: list[Job]) -> int | None:
     """
     if all(job.is_image for job in jobs):
         return None
+    return _cores_but_one()
+
+
+def _cores_but_one() -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from .errors import DehazeError
-from .models import list_models
+from .models import MODELS_FOLDER, contract_of, list_models
 
 __all__ = ["print_diagnosis", "print_models"]
 
@@ -22,9 +22,6 @@ def print_diagnosis(options: argparse.Namespace) -> None:
 
 
 def print_models(options: argparse.Namespace) -> None:
-    from .engine_search import contract_of
-    from .models import MODELS_FOLDER
-
     models = []
     for name in list_models():
         path = MODELS_FOLDER / f"{name}.onnx"

@@ -11,7 +11,8 @@ from pathlib import Path
 from .contract import ModelContract
 from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
 from .engine_options import EngineOptions
-from .errors import EngineMismatchError, ModelError, UsageError, one_line
+from .errors import EngineMismatchError, ModelError, UsageError
+from .models import model_bytes
 from .onnx_metadata import metadata_from_onnx
 from .output_file import finished_output
 from .plugin_library import LIBRARY, needs_plugin
@@ -96,7 +97,7 @@ def load_engine(
     header, plan = read_engine(path)
     wanted = replace(header, host=_host(model))
     if model is not None:
-        wanted = replace(wanted, model_sha256=_sha256(_content(model)))
+        wanted = replace(wanted, model_sha256=_sha256(model_bytes(model)))
     if plugin is not None or not header.version_compatible:
         wanted = replace(wanted, plugin_sha256=_plugin_sha256(plugin))
     if why := header.mismatch(wanted) or _misfit_of_lean(header):
@@ -179,7 +180,7 @@ def _misfit(path: Path, wanted: EngineHeader) -> str:
 
 def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
     """Of the engine that these options ask for, here."""
-    content = _content(model)
+    content = model_bytes(model)
     metadata = metadata_from_onnx(content, str(model))
     contract = ModelContract.from_metadata(metadata, str(model))
     smallest = min(options.shapes.minimum[1:3])
@@ -212,19 +213,12 @@ def _host(model: Path | None) -> TensorRTHost:
         ) from error
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
-
-
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 def _plugin_sha256(plugin: Path | None) -> str:
-    return _sha256(_content(plugin)) if plugin is not None else ""
+    return _sha256(model_bytes(plugin)) if plugin is not None else ""
 
 
 def build_command(model: Path | None, more: str = "") -> str:

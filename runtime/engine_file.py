@@ -21,6 +21,7 @@ from typing import Any
 from .contract import ModelContract
 from .engine_options import HardwareCompatibility, Shape, ShapeRange
 from .errors import EngineMismatchError, ModelError, UsageError, one_line
+from .models import model_bytes
 from .tensorrt_host import TensorRTHost
 
 __all__ = ["ENGINE_SUFFIX", "EngineHeader", "engine_bytes", "read_engine"]
@@ -123,10 +124,7 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
         ModelError: not an engine file, or a damaged one.
         EngineMismatchError: written by a later dehaze-edge.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+    content = model_bytes(path)
     if not content.startswith(_MAGIC):
         raise ModelError(
             f"{path}: expected an engine of dehaze-export, got another kind of file; "

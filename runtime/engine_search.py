@@ -9,10 +9,10 @@ from pathlib import Path
 from .contract import ModelContract
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .errors import DehazeError, ModelError, one_line
-from .onnx_metadata import metadata_from_onnx
+from .models import contract_of, model_bytes
 from .tensorrt_host import tensorrt_host
 
-__all__ = ["FoundEngine", "contract_of", "engine_built_from", "engines_in", "tensorrt_form_of"]
+__all__ = ["FoundEngine", "engine_built_from", "engines_in", "tensorrt_form_of"]
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,6 @@ def engines_in(folder: Path) -> list[FoundEngine]:
     return found
 
 
-def contract_of(model: Path) -> ModelContract:
-    """Of an ONNX file; raises ModelError where it is not a model of ours."""
-    content = _content(model)
-    return ModelContract.from_metadata(metadata_from_onnx(content, str(model)), str(model))
-
-
 def engine_built_from(model: Path, folder: Path) -> Path | None:
     """An engine of a folder that was built from this very file and runs here."""
     built = [found.path for found in _running(folder) if _is_from(found, [model])]
@@ -77,7 +71,7 @@ def _running(folder: Path) -> list[FoundEngine]:
 
 
 def _is_from(engine: FoundEngine, models: list[Path]) -> bool:
-    hashes = [hashlib.sha256(_content(model)).hexdigest() for model in models]
+    hashes = [hashlib.sha256(model_bytes(model)).hexdigest() for model in models]
     return engine.header is not None and engine.header.model_sha256 in hashes
 
 
@@ -94,10 +88,3 @@ def _stands_in(other: ModelContract, contract: ModelContract) -> bool:
     same_weights = other.source_sha256 == contract.source_sha256 != ""
     precisions = {"fp32": ("fp32", "fp16")}.get(contract.precision, (contract.precision,))
     return same_weights and other.name == contract.name and other.precision in precisions
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .errors import ModelError
+from .contract import ModelContract
+from .errors import ModelError, one_line
+from .onnx_metadata import metadata_from_onnx
 
-__all__ = ["DEFAULT_MODEL", "MODELS_FOLDER", "TWIN_SUFFIX", "list_models", "model_path"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODELS_FOLDER",
+    "TWIN_SUFFIX",
+    "contract_of",
+    "list_models",
+    "model_bytes",
+    "model_path",
+]
 
 DEFAULT_MODEL = "edge"
 TWIN_SUFFIX = "-gridsample"
@@ -36,3 +46,17 @@ def model_path(model: str | Path) -> Path:
         f"model {str(model)!r} is neither a file nor a shipped model ({shipped}); "
         f"see dehaze-run --list-models"
     )
+
+
+def model_bytes(path: Path) -> bytes:
+    """A file's content; raises ModelError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
+
+
+def contract_of(model: Path) -> ModelContract:
+    """Of an ONNX file; raises ModelError where it is not a model of ours."""
+    content = model_bytes(model)
+    return ModelContract.from_metadata(metadata_from_onnx(content, str(model)), str(model))

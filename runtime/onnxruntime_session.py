@@ -13,7 +13,7 @@ import numpy as np
 from .contract import ModelContract
 from .errors import ModelError, OperatorError, UsageError, one_line
 from .grid import PIXELS_PER_CELL, Grid, Thumbnail
-from .onnx_metadata import metadata_from_onnx
+from .models import contract_of, model_bytes
 from .onnx_subgraph import GRID, THUMBNAIL, estimator_from_model
 from .pixel_passes import apply_grid, thumbnail_of
 from .session import DeepFrames, Frames
@@ -82,7 +82,9 @@ class OnnxRuntimeSession:
         if self._is_whole:
             self._engine: Any = _engine(path, str(path), options)
         else:
-            self._engine = _engine(path, estimator_from_model(_content(path), str(path)), options)
+            self._engine = _engine(
+                path, estimator_from_model(model_bytes(path), str(path)), options
+            )
             # Half a second for loading the compiled passes, which is no frame's own time.
             self.run(np.zeros((1, 64, 64, 3), np.uint8), 1.0)
 
@@ -173,21 +175,13 @@ def _engine(path: Path, model: str | bytes, options: OnnxRuntimeOptions) -> Any:
 
 def _contract(path: Path) -> ModelContract:
     """The file's own; raises ModelError where it is not for ONNX Runtime."""
-    metadata = metadata_from_onnx(_content(path), str(path))
-    contract = ModelContract.from_metadata(metadata, str(path))
+    contract = contract_of(path)
     if contract.target == "tensorrt":
         raise ModelError(
             f"{path}: expected a model for ONNX Runtime, got one for TensorRT; export with "
             f"--target onnxruntime, or build its engine with `dehaze-export {path.name} --engine`"
         )
     return contract
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({one_line(error)})") from error
 
 
 def _installed_providers(onnxruntime: Any, provider: Provider) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .errors import ModelError, one_line
+from .errors import ModelError
+from .models import model_bytes
 
 __all__ = ["ENVIRONMENT", "LIBRARY", "find_plugin", "needs_plugin", "required_plugin"]
 
@@ -19,10 +20,7 @@ _OPERATOR = b"HazeDeformConv2d"
 
 def needs_plugin(model: Path) -> bool:
     """Whether an ONNX file has the plugin's node; raises ModelError where it cannot be read."""
-    try:
-        return _OPERATOR in model.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{model}: cannot be read ({one_line(error)})") from error
+    return _OPERATOR in model_bytes(model)
 
 
 def find_plugin() -> Path | None:

@@ -23,6 +23,9 @@ SKY_DEPTH = 400
 """Farther away is sky, in metres. Through haze it shows the airlight and nothing else, so that is
 what should come out: how the clear sky would look cannot be known, and guesses blacken it."""
 
+NEAREST_SKY = 0.4
+"""Where a scene is given a sky, it begins at this share of the largest depth or farther."""
+
 
 @dataclass(frozen=True)
 class HazeRecipe:
@@ -44,6 +47,8 @@ class HazeRecipe:
     noisy_share: float = 0.0
     jpeg_quality: tuple[int, int] = (40, 95)
     jpeg_share: float = 0.0
+    sky_share: float = 0.0
+    """Share of samples whose far end is made sky: rooms have none, photographs do."""
 
 
 class HazeDraw(NamedTuple):
@@ -59,6 +64,8 @@ class HazeDraw(NamedTuple):
     """(N, 1, 1, 1) standard deviation of the sensor's noise."""
     quality: Tensor
     """(N,) of JPEG, 1 to 100; 0 for none."""
+    sky: Tensor
+    """(N, 1, 1, 1) share of the largest depth beyond which is sky; 1 for none."""
 
     def part(self, samples: slice) -> HazeDraw:
         """The haze of some of the samples."""
@@ -77,7 +84,8 @@ class Pair(NamedTuple):
     clear: Tensor
     """(N, 3, h, w) float32 RGB in [0, 1]: what should come out."""
     transmission: Tensor
-    """(N, 1, h, w) float32 in (0, 1]; NaN for pairs of files, of which it is not known."""
+    """(N, 1, h, w) float32 in (0, 1]; NaN where it is not known: in pairs of files, and in hazy
+    skies, which come out as they are whatever it is."""
 
 
 def scatter(clear: Tensor, transmission: Tensor, airlight: Tensor | float) -> Tensor:
@@ -112,7 +120,8 @@ def draw_haze(
     unevenness = recipe.unevenness * cells * chosen(recipe.uneven_share)
     noise = uniform(0, recipe.sensor_noise) * chosen(recipe.noisy_share)
     quality = uniform(*recipe.jpeg_quality) * chosen(recipe.jpeg_share)
-    return HazeDraw(beta, colour, unevenness, noise, quality.flatten())
+    sky = torch.where(chosen(recipe.sky_share), uniform(NEAREST_SKY, 1), torch.ones(()))
+    return HazeDraw(beta, colour, unevenness, noise, quality.flatten(), sky)
 
 
 def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Generator) -> Pair:
@@ -125,11 +134,12 @@ def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Ge
     """
     transmission = torch.exp(-haze.beta * depth)
     airlight = haze.airlight
-    hazed = haze.beta > 0
-    clear = torch.where((depth > SKY_DEPTH) & hazed, airlight, clear)
     if haze.unevenness.any():
         size = clear.shape[-2:]
         airlight = airlight + F.interpolate(haze.unevenness, size, mode="bicubic")
+    sky = (depth > SKY_DEPTH) | (depth > haze.sky * depth.amax((2, 3), keepdim=True))
+    hazy_sky = sky & (haze.beta > 0)
+    clear = torch.where(hazy_sky, airlight.clamp(0, 1), clear)
     hazy = scatter(clear, transmission, airlight)
     if haze.noise.any():
         noise = torch.randn(hazy.shape, generator=generator, device=hazy.device)
@@ -138,4 +148,4 @@ def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Ge
     compressed = haze.quality > 0
     if compressed.any():
         hazy[compressed] = jpeg(hazy[compressed], haze.quality[compressed])
-    return Pair(hazy, clear, transmission)
+    return Pair(hazy, clear, torch.where(hazy_sky, torch.nan, transmission))

@@ -83,6 +83,19 @@ def test_a_hazy_sky_keeps_its_colour() -> None:
     sky, ground = (..., slice(0, 4), slice(None)), (..., slice(4, 8), slice(None))
     assert torch.allclose(pair.clear[sky], pair.hazy[sky], atol=1e-5)
     assert torch.equal(pair.clear[ground], clear[ground])
+    assert pair.transmission[..., :4, :].isnan().all()  # nothing to learn it from
+    assert not pair.transmission[..., 4:, :].isnan().any()
+
+
+def test_a_share_of_scenes_is_given_a_sky_that_comes_out_as_it_is() -> None:
+    plain = draw(HazeRecipe())
+    pair = draw(replace(HazeRecipe(), sky_share=0.5, uneven_share=1.0, unevenness=0.05))
+    sky = pair.transmission.isnan()
+    assert 0.35 < sky.flatten(1).any(dim=1).float().mean() < 0.65
+    assert torch.equal(sky, sky & (plain.transmission < np.exp(-0.6 * 0.39)))  # the far end
+    everywhere = sky.expand_as(pair.clear)
+    assert torch.allclose(pair.clear[everywhere], pair.hazy[everywhere], atol=1e-5)
+    assert torch.equal(pair.clear[~everywhere], plain.clear[~everywhere])
 
 
 @pytest.mark.parametrize("level", [1, 6])

@@ -20,11 +20,14 @@ UNEVEN_CELLS = 4
 """The airlight varies over the picture as smoothly as a grid of this many cells a side."""
 
 SKY_DEPTH = 400
-"""Farther away is sky, in metres. Through haze it shows the airlight and nothing else, so that is
-what should come out: how the clear sky would look cannot be known, and guesses blacken it."""
+"""Farther away is sky, in metres. Through haze it shows the airlight and perhaps clouds, and that
+is what should come out: how a clear sky would look cannot be known, and guesses blacken it."""
 
-NEAREST_SKY = 0.4
-"""Where a scene is given a sky, it begins at this share of the largest depth or farther."""
+CLOUD_CELLS = 16
+"""Clouds have details down to the picture's size over this."""
+
+LARGEST_SKY = 0.6
+"""Where a scene is given a sky, it takes up to this share of the picture."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,11 @@ class HazeRecipe:
     jpeg_quality: tuple[int, int] = (40, 95)
     jpeg_share: float = 0.0
     sky_share: float = 0.0
-    """Share of samples whose far end is made sky: rooms have none, photographs do."""
+    """Share of samples whose far end is made sky, never under white haze: rooms have none,
+    photographs do."""
+    clouds: float = 0.15
+    """Largest standard deviation of a sky over the picture."""
+    cloudy_share: float = 0.0
 
 
 class HazeDraw(NamedTuple):
@@ -65,7 +72,9 @@ class HazeDraw(NamedTuple):
     quality: Tensor
     """(N,) of JPEG, 1 to 100; 0 for none."""
     sky: Tensor
-    """(N, 1, 1, 1) share of the largest depth beyond which is sky; 1 for none."""
+    """(N, 1, 1, 1) share of the picture, its far end, that is made sky."""
+    clouds: Tensor
+    """(N, 3, 16, 16) deviation of the sky from A."""
 
     def part(self, samples: slice) -> HazeDraw:
         """The haze of some of the samples."""
@@ -113,15 +122,32 @@ def draw_haze(
     low, high = scattering.view(count, 2, 1, 1, 1).unbind(1)
     beta = uniform(low, high) * ~chosen(recipe.clear_share)
     grey = uniform(*airlight.view(count, 2, 1, 1, 1).unbind(1))
-    white_or_grey = torch.where(chosen(recipe.white_share), torch.ones(()), grey)
+    sky = uniform(0, LARGEST_SKY) * chosen(recipe.sky_share)
+    white_or_grey = torch.where(chosen(recipe.white_share) & (sky == 0), torch.ones(()), grey)
     tint = recipe.tint * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
     colour = (white_or_grey + tint * chosen(recipe.tinted_share)).clamp(max=1)
     cells = torch.randn(count, 1, UNEVEN_CELLS, UNEVEN_CELLS, generator=generator)
     unevenness = recipe.unevenness * cells * chosen(recipe.uneven_share)
     noise = uniform(0, recipe.sensor_noise) * chosen(recipe.noisy_share)
     quality = uniform(*recipe.jpeg_quality) * chosen(recipe.jpeg_share)
-    sky = torch.where(chosen(recipe.sky_share), uniform(NEAREST_SKY, 1), torch.ones(()))
-    return HazeDraw(beta, colour, unevenness, noise, quality.flatten(), sky)
+    clouds = _clouds(count, generator) * uniform(0, recipe.clouds) * chosen(recipe.cloudy_share)
+    return HazeDraw(beta, colour, unevenness, noise, quality.flatten(), sky, clouds)
+
+
+def _clouds(count: int, generator: torch.Generator) -> Tensor:
+    """(count, 3, 16, 16) of a standard deviation of about 1: large shapes, smaller ones on them."""
+    size = (CLOUD_CELLS, CLOUD_CELLS)
+    total = torch.zeros(count, 3, *size)
+    for cells, channels, weight in (
+        (2, 1, 0.9),
+        (2, 3, 0.3),
+        (4, 1, 0.5),
+        (8, 1, 0.3),
+        (16, 1, 0.2),
+    ):
+        noise = torch.randn(count, channels, cells, cells, generator=generator)
+        total += weight * F.interpolate(noise, size, mode="bilinear")
+    return total
 
 
 def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Generator) -> Pair:
@@ -137,10 +163,16 @@ def synthesise(clear: Tensor, depth: Tensor, haze: HazeDraw, generator: torch.Ge
     if haze.unevenness.any():
         size = clear.shape[-2:]
         airlight = airlight + F.interpolate(haze.unevenness, size, mode="bicubic")
-    sky = (depth > SKY_DEPTH) | (depth > haze.sky * depth.amax((2, 3), keepdim=True))
+    sky = depth > SKY_DEPTH
+    if haze.sky.any():
+        ranks = (depth.flatten(1).argsort(1).argsort(1) + 1) / depth[0].numel()
+        sky |= ranks.view_as(depth) > 1 - haze.sky
     hazy_sky = sky & (haze.beta > 0)
-    clear = torch.where(hazy_sky, airlight.clamp(0, 1), clear)
-    hazy = scatter(clear, transmission, airlight)
+    seen = airlight
+    if haze.clouds.any():
+        seen = airlight + F.interpolate(haze.clouds, clear.shape[-2:], mode="bicubic")
+    clear = torch.where(hazy_sky, seen.clamp(0, 1), clear)
+    hazy = torch.where(hazy_sky, clear, scatter(clear, transmission, airlight))
     if haze.noise.any():
         noise = torch.randn(hazy.shape, generator=generator, device=hazy.device)
         hazy = hazy + haze.noise * noise

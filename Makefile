@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Two files of tests at a time: 6.5 minutes on two cores instead of 10.
 PARALLEL = --numprocesses 2 --dist loadfile
 .DELETE_ON_ERROR:
-.PHONY: demo test check types clip plugin clean
+.PHONY: demo test check types clip plugin latency-table quality-table report clean
 
 # $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
 define environment
@@ -41,6 +41,40 @@ types:  # mypy sees the namespace package through links
 
 clip: .venv/installed  ## render the demo clip again: four minutes
 	.venv/bin/python demo/make_clip.py
+
+# The README's tables, measured on this machine; timings want it quiet. DATA is for research only.
+DATA = ../shared/data
+BENCH = .venv/bin/dehaze-bench
+MODELS = build/models
+RESULTS = docs/benchmark
+NETWORKS = $(patsubst %,$(MODELS)/%.onnx,rfd-student aecr-net ffa-net)
+
+$(MODELS)/edge-fp16.onnx: .venv/installed $(wildcard runtime/weights/edge.onnx)
+	.venv/bin/dehaze-export --fp16 --out $(MODELS)
+
+$(MODELS)/edge-int8.onnx: .venv/installed $(wildcard runtime/weights/edge.onnx)
+	.venv/bin/dehaze-export --int8 --data $(DATA) --out $(MODELS)
+	cp $(MODELS)/edge-int8.sensitivity.json $(RESULTS)
+
+$(NETWORKS): $(MODELS)/%.onnx: .venv/installed
+	.venv/bin/dehaze-export $* --random-weights --out $(MODELS)
+
+latency-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx $(NETWORKS)  ## speeds: 8 minutes
+	$(BENCH) latency edge $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx clahe dcp \
+	  --sizes 1280x720 1920x1080 --threads 2 --json $(RESULTS)/latency.json
+	$(BENCH) latency edge $(NETWORKS) --sizes 640x480 --threads 2 --runs 5 \
+	  --json $(RESULTS)/networks.json
+	$(MAKE) report
+
+quality-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx  ## scores: 5 minutes
+	$(BENCH) quality edge $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx dcp clahe none \
+	  --data $(DATA)/sots-indoor --do-no-harm --json $(RESULTS)/quality.json
+	$(BENCH) quality edge dcp clahe --data $(DATA)/real-hazy --json $(RESULTS)/photographs.json
+	$(MAKE) report
+
+report: .venv/installed  ## the page, and the README's tables, from what was measured last
+	$(BENCH) report $(RESULTS)/*.json --pictures demo/street-hazy.mp4 \
+	  --out $(RESULTS)/report.html $(RESULTS)/report.md --into README.md
 
 plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
 	cmake -S export/plugin -B build/plugin \

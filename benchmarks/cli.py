@@ -102,8 +102,12 @@ def _add_report(report: argparse.ArgumentParser) -> None:
         help="results written with --json; *.sensitivity.json of dehaze-export",
     )  # fmt: skip
     report.add_argument(
-        "--out", nargs="+", type=Path, required=True, metavar="FILE", help="*.html, *.md or both"
+        "--out", nargs="+", type=Path, default=[], metavar="FILE", help="*.html, *.md or both"
     )
+    report.add_argument(
+        "--into", nargs="+", type=Path, default=[], metavar="FILE.md",
+        help="fill in the table of FILE.json between <!-- dehaze-bench FILE --> and <!-- end -->",
+    )  # fmt: skip
     report.add_argument(
         "--pictures", type=Path, metavar="PATH",
         help="a folder of hazy pictures or a video that may be shown: before and after on the page",
@@ -152,7 +156,12 @@ def _report(options: argparse.Namespace) -> None:
     from .report import write_reports
 
     write_reports(
-        options.files, options.out, options.title, pictures=options.pictures, model=options.model
+        options.files,
+        options.out,
+        options.title,
+        into=options.into,
+        pictures=options.pictures,
+        model=options.model,
     )
 
 
@@ -183,7 +192,7 @@ def _quality(options: argparse.Namespace) -> None:
         options.threads,
         command_line(options.typed),
         do_no_harm=options.do_no_harm,
-        levels=options.levels,
+        each_level=options.levels,
         say=say,
     )
     if options.json:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from dehaze.runtime.errors import UsageError
 
@@ -18,15 +17,7 @@ from .quality import (
     measure_photographs,
     measure_quality,
 )
-from .quality_tables import (
-    harm_record,
-    harm_row,
-    level_rows,
-    photograph_record,
-    photograph_row,
-    quality_record,
-    quality_row,
-)
+from .quality_rows import kept, levels, pair_row, photograph_row, with_clear_pictures
 from .results import QualityRow, Result
 from .surroundings import data_of, machine, now
 
@@ -40,7 +31,7 @@ def quality_result(
     command: str,
     *,
     do_no_harm: bool,
-    levels: bool,
+    each_level: bool,
     say: Callable[[str], None],
 ) -> Result:
     """Measures every method on the pictures of a folder.
@@ -49,7 +40,7 @@ def quality_result(
         arguments: see `open_method`.
         command: what the user typed, for the result.
         do_no_harm: dehaze the clear pictures, too.
-        levels: say a line for each haze level.
+        each_level: say a line for each haze level.
         say: takes each line as soon as it is known.
 
     Raises:
@@ -67,12 +58,13 @@ def quality_result(
         # All of them first: a typing mistake in the last is told before minutes of measuring.
         methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}
         for argument, method in methods.items():
-            record = _measured(argument, method, data, levels, say)
+            row = _measured(argument, method, data)
+            for line in _lines(row, each_level=each_level):
+                say(line)
             if do_no_harm:
-                harms = measure_harm(method, data)
-                record["clear_to_clear"] = harm_record(harms)
-                say(harm_row(harms))
-            rows.append(_row(argument, record))
+                row = with_clear_pictures(row, measure_harm(method, data))
+                say(_kept_line(row))
+            rows.append(row)
         models = [about_method(argument, method) for argument, method in methods.items()]
     protocol = PROTOCOL if data.has_references else PHOTOGRAPH_PROTOCOL
     for name, words in protocol.items():
@@ -90,31 +82,47 @@ def quality_result(
     )
 
 
-def _row(argument: str, record: Mapping[str, Any]) -> QualityRow:
-    """Of a record: its numbers as means, those of inner records by both names."""
-    means: dict[str, float | None] = {}
-    for name, value in record.items():
-        if isinstance(value, Mapping):
-            for way in ("plain", "auto"):
-                inner = value.get(way, {})
-                means |= {f"{name}_{way}_{key}": number for key, number in inner.items()}
-        elif not isinstance(value, list):
-            means[name] = value
-        elif name.endswith("_interval"):
-            means |= {f"{name}_{end}": v for end, v in zip(("low", "high"), value, strict=True)}
-    return QualityRow(argument, means, record["scores"])
+def _measured(argument: str, method: Method, data: DataSet) -> QualityRow:
+    if data.has_references:
+        return pair_row(argument, measure_quality(method, data))
+    return photograph_row(argument, measure_photographs(method, data))
 
 
-def _measured(
-    argument: str, method: Method, data: DataSet, levels: bool, say: Callable[[str], None]
-) -> dict[str, Any]:
-    if not data.has_references:
-        gains = measure_photographs(method, data)
-        say(photograph_row(argument, gains))
-        return photograph_record(gains)
-    scores = measure_quality(method, data)
-    say(quality_row(argument, scores))
-    if levels:
-        for row in level_rows(scores):
-            say(row)
-    return quality_record(scores)
+def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
+    means, count = row.means, len(row.pictures)
+    if "psnr_db" not in means:
+        yield (
+            f"{row.model}: {count} photographs, new visible edges e {_number(means['e'], '+.3f')}, "
+            f"gradients r {_number(means['r'], '.3f')} (medians), "
+            f"saturated {_number(means['sigma'], '.3%')}"
+        )
+        return
+    low, high = row.intervals["psnr_db"]
+    yield (
+        f"{row.model}: {count} pictures, PSNR {_decibels(means['psnr_db'])} "
+        f"({_number(low, '.2f')} to {_number(high, '.2f')}; "
+        f"hazy {_number(means['hazy_psnr_db'], '.2f')}), SSIM {_number(means['ssim'], '.4f')} "
+        f"({' to '.join(_number(limit, '.4f') for limit in row.intervals['ssim'])})"
+    )
+    for level in levels(row) if each_level else ():
+        yield (
+            f"  {level.haze:16} {level.pictures:4} pictures, PSNR {_decibels(level.psnr_db)} "
+            f"(hazy {_decibels(level.hazy_psnr_db)}), SSIM {_number(level.ssim, '.4f')}"
+        )
+
+
+def _kept_line(row: QualityRow) -> str:
+    words = [
+        f"{'with --auto' if one.way else 'clear to clear'} {_decibels(one.median_db)} "
+        f"(worst {_decibels(one.worst_db)}, {one.unchanged} of {one.pictures} as they were)"
+        for one in kept(row)
+    ]
+    return f"  {'; '.join(words)}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return format(value, form) if value is not None else "\N{EN DASH}"
+
+
+def _decibels(value: float | None) -> str:
+    return f"{value:.2f} dB" if value is not None else "unchanged"

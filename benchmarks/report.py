@@ -11,18 +11,10 @@ from markupsafe import Markup
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
 
+from .markdown import fill_in, markdown, markdown_table
 from .report_pictures import picture_pairs
-from .report_plots import SENSITIVITY_SUFFIX, plot_cells, plots, ranking
-from .report_tables import (
-    flicker_cells,
-    latency_cells,
-    latency_columns,
-    levels,
-    model_cells,
-    quality_cells,
-    quality_columns,
-    settings,
-)
+from .report_plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
+from .report_tables import heading, model_table, tables
 from .results import Machine, Model, Result, read_result
 
 __all__ = ["write_reports"]
@@ -35,6 +27,7 @@ def write_reports(
     outputs: Sequence[Path],
     title: str,
     *,
+    into: Sequence[Path] = (),
     pictures: Path | None = None,
     model: str = "edge",
 ) -> None:
@@ -42,17 +35,26 @@ def write_reports(
 
     Args:
         files: results, and rankings of layers (*.sensitivity.json).
+        into: files in Markdown whose tables are filled in, see `fill_in`.
         pictures: a folder or a video to show before and after `model`; they become part of the
             page, so they must be such as may be shown.
 
     Raises:
-        UsageError: an output of another kind.
+        UsageError: no output, or one of another kind; files of one name with `into`.
         InputError: a file or picture that cannot be read.
     """
+    if not outputs and not into:
+        raise UsageError("give --out, --into or both")
     for output in outputs:
         if output.suffix not in (".html", ".md"):
             raise UsageError(f"expected --out to end in .html or .md, got {output}")
-    results = [read_result(path) for path in files if not path.name.endswith(SENSITIVITY_SUFFIX)]
+    read = [path for path in files if not path.name.endswith(SENSITIVITY_SUFFIX)]
+    names = [path.stem for path in read]
+    if into and len({*names}) < len(names):
+        raise UsageError(
+            f"--into expects files of different names, got {', '.join(map(str, read))}"
+        )
+    results = [read_result(path) for path in read]
     content = {
         "title": title,
         "results": results,
@@ -68,6 +70,8 @@ def write_reports(
         template = environment.get_template(f"report{output.suffix}")
         with finished_output(output, overwrite=True) as unfinished:
             unfinished.write_text(template.render(content))
+    for path in into:
+        fill_in(path, dict(zip(names, results, strict=True)))
 
 
 def _environment() -> Environment:
@@ -78,34 +82,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "cell": _cell,
-        "mebibytes": lambda size: f"{size / 2**20:.2f}",
-    }
+    environment.filters["markdown"] = markdown
     environment.globals |= {
-        "settings": settings,
-        "latency_columns": latency_columns,
-        "latency_cells": latency_cells,
-        "quality_columns": quality_columns,
-        "quality_cells": quality_cells,
-        "levels": levels,
-        "flicker_cells": flicker_cells,
-        "plot_cells": plot_cells,
-        "ranking_cells": lambda found: [
-            [one["layer"], f"{one['drop_db']:.4f}"] for one in found.ranking
-        ],
-        "model_cells": model_cells,
+        "heading": heading,
+        "markdown_table": markdown_table,
+        "tables": tables,
+        "plot_table": plot_table,
+        "ranking_table": ranking_table,
+        "model_table": model_table,
         "file": lambda name: Markup((TEMPLATES / name).read_text()),
     }
     return environment
-
-
-def _cell(words: object) -> str:
-    """For a table in Markdown."""
-    text = " ".join(str(words).split())
-    for special in "\\|<`*_[":
-        text = text.replace(special, f"\\{special}")
-    return text
 
 
 def _machines(results: Sequence[Result]) -> list[Machine]:

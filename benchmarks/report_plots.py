@@ -12,11 +12,13 @@ from markupsafe import Markup
 
 from dehaze.runtime.errors import InputError, one_line
 
-from .report_tables import settings
+from .report_tables import Table, labels, settings
 from .results import LatencyRow, QualityRow, Result
 from .scatter import Point, pareto_front, scatter_svg
 
-__all__ = ["SENSITIVITY_SUFFIX", "Plot", "Sensitivity", "plot_cells", "plots", "ranking"]
+__all__ = [
+    "SENSITIVITY_SUFFIX", "Plot", "Sensitivity", "plot_table", "plots", "ranking", "ranking_table",
+]  # fmt: skip
 
 SENSITIVITY_SUFFIX = ".sensitivity.json"
 MOST_LAYERS = 12
@@ -56,10 +58,11 @@ def plots(results: Sequence[Result]) -> list[Plot]:
                 scores[_identity(quality.model, result)] = psnr
     found = []
     for result in results:
+        words = labels(row.model for row in result.rows(LatencyRow))
         for setting, here in settings(result.rows(LatencyRow)):
             several = len({row.backend for row in here}) > 1
             points = [
-                Point(_label(row, several), row.p50_ms, score)
+                Point(_label(words[row.model], row.backend if several else ""), row.p50_ms, score)
                 for row in here
                 if (score := scores.get(_identity(row.model, result))) is not None
             ]
@@ -74,16 +77,23 @@ def _identity(name: str, result: Result) -> str:
     return next((m.sha256 for m in result.models if m.name == name and m.sha256), name)
 
 
-def _label(row: LatencyRow, several_backends: bool) -> str:
-    name = Path(row.model).stem if row.model.endswith((".onnx", ".engine")) else row.model
-    return f"{name}, {row.backend}" if several_backends else name
+def _label(name: str, backend: str) -> str:
+    model = name.removesuffix(".onnx").removesuffix(".engine")
+    return f"{model}, {backend}" if backend else model
 
 
-def plot_cells(plot: Plot) -> list[list[str]]:
-    return [
+def plot_table(plot: Plot) -> Table:
+    """The same for readers without pictures."""
+    rows = [
         [p.label, f"{p.milliseconds:.2f}", f"{p.psnr_db:.2f}", "yes" if p in plot.front else ""]
         for p in sorted(plot.points, key=lambda p: p.milliseconds)
     ]
+    return Table(plot.setting, ["model", "ms", "PSNR, dB", "on the Pareto front"], rows)
+
+
+def ranking_table(found: Sensitivity) -> Table:
+    rows = [[one["layer"], f"{one['drop_db']:.4f}"] for one in found.ranking]
+    return Table("", ["layer", "dB lost by it alone"], rows)
 
 
 def ranking(path: Path) -> Sensitivity:

@@ -81,6 +81,8 @@ class Model:
     """`onnxruntime` or `tensorrt`."""
     why: str
     """Why this backend, in one line."""
+    weights: str = ""
+    """`trained` or `random`; empty where there are none or nothing is known of them."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,12 @@ class QualityRow:
     means: dict[str, float | None]
     """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
     pictures: list[dict[str, Scalar]]
-    """`name`, `psnr_db`, `ssim` and whatever else was measured of each picture."""
+    """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or `e`, `r`, `sigma`."""
+    intervals: dict[str, list[float | None]] = field(default_factory=dict)
+    """[low, high] of some means, 95 %."""
+    clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)
+    """What is left of each clear picture: `name`, `psnr_db` and, of models that measure haze,
+    `auto_psnr_db`; null where nothing changed."""
 
 
 @dataclass(frozen=True)

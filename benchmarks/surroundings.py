@@ -95,6 +95,7 @@ def model_of(name: str, contract: ModelContract, why: str) -> Model:
         bytes=len(content),
         backend=backend,
         why=reason,
+        weights="trained" if contract.source_sha256 else "random",
     )
 
 

@@ -51,9 +51,12 @@ def quality_result(scores: Mapping[str, Sequence[float]], sha256: str = "d" * 64
     rows = []
     for name, psnr in scores.items():
         pictures: list[dict[str, float | str | None]] = [
-            {"name": f"{number}", "psnr_db": score, "ssim": 0.9, "level": float(number % 2)}
+            {
+                "name": f"{number}", "psnr_db": score, "ssim": 0.9,
+                "haze": f"level {number % 2}", "beta": float(number % 2),
+            }
             for number, score in enumerate(psnr)
-        ]
+        ]  # fmt: skip
         means: dict[str, float | None] = {"psnr_db": float(np.mean(psnr)), "ssim": 0.9}
         if not np.isfinite(means["psnr_db"] or 0):
             means["psnr_db"] = None

@@ -10,7 +10,7 @@ from conftest import VideoMaker
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import FlickerRow
+from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow, read_result
 from dehaze.benchmarks.scatter import Point, pareto_front, scatter_svg
 
 
@@ -50,18 +50,93 @@ def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
             assert words in text, words
 
 
-def test_the_example_is_what_its_files_give(tmp_path: Path) -> None:
-    example = Path(__file__).parents[2] / "docs" / "benchmark"
+def test_the_example_and_the_readme_are_what_their_files_give(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    example = root / "docs" / "benchmark"
     paths = [str(path) for path in sorted(example.glob("*.json"))]
-    page, text = report(tmp_path, *paths)
-    assert "28.71" in page
-    assert set(text.splitlines()) == set((example / "report.md").read_text().splitlines())
+    readme = tmp_path / "README.md"
+    readme.write_bytes((root / "README.md").read_bytes())
+    page, text = report(tmp_path, *paths, "--into", str(readme))
+    scores = read_result(example / "quality.json").rows(QualityRow)
+    assert scores[0].model == "edge"
+    assert f"<td>{scores[0].means['psnr_db']:.2f}</td>" in page
+    assert text == (example / "report.md").read_text()
+    assert readme.read_text() == (root / "README.md").read_text()
 
 
 def test_scores_are_given_by_level_of_haze(tmp_path: Path) -> None:
     _, text = report(tmp_path, *files(tmp_path))
-    assert "| model | 0 | 1 |" in text
-    assert "| good | 28.00 | 29.00 |" in text
+    assert "| haze | fast | good | worst |" in text
+    assert "| level 0 | 20.00 | 28.00 | 15.00 |\n| level 1 | 21.00 | 29.00 | 16.00 |" in text
+
+
+def test_clear_pictures_and_photographs_have_tables(tmp_path: Path) -> None:
+    quality = quality_result({"a": [20.0, 21.0]})
+    left: list[dict[str, float | str | None]] = [
+        {"name": "1", "psnr_db": 50.0, "auto_psnr_db": None},
+        {"name": "2", "psnr_db": None, "auto_psnr_db": None},
+        {"name": "3", "psnr_db": 60.0, "auto_psnr_db": None},
+    ]
+    (row,) = quality.rows(QualityRow)
+    row = replace(row, clear_pictures=left, intervals={"psnr_db": [19.0, 22.0]})
+    gains = QualityRow("a", {"e": 0.5, "r": 1.25, "sigma": 0.0123}, [{"name": "x"}])
+    pairs = stored(tmp_path / "pairs.json", replace(quality, results=[row]))
+    alone = stored(tmp_path / "alone.json", replace(quality, results=[gains]))
+    page, text = report(tmp_path, str(pairs), str(alone))
+    for words in (
+        *(
+            "| a | 20.50 | 19.00\N{EN DASH}22.00 | 0.9000 | 2 |",
+            "| a | +0.500 | 1.250 | 1.23% | 1 |",
+        ),
+        *("| a | 1 of 3 | 50.00 | 60.00 |", "| a --auto | 3 of 3 | unchanged | unchanged |"),
+    ):
+        assert words in text
+        assert all(f"<td>{cell.strip()}</td>" in page for cell in words.split("|")[2:-1])
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- dehaze-bench pairs -->\n<!-- end -->\n")
+    assert main(["report", str(pairs), "--into", str(readme)]) == 0
+    assert "0.9000 | 1 of 3 | 3 of 3 |" in readme.read_text()
+
+
+def test_a_readme_is_filled_in_and_else_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "# Mine\n\n<!-- dehaze-bench latency -->\nold\n<!-- end -->\n\nwords\n\n"
+        "<!-- dehaze-bench another -->\nleft\n<!-- end -->\n"
+    )
+    times = {"build/fast.onnx": [5.0, 6.0], "slow.onnx": [120.0, 121.0]}
+    small = latency_result(times)
+    slow = replace(small.rows(LatencyRow)[1], ratio_to_first=22.0, ratio_interval=[21.0, 23.5])
+    large = [
+        replace(row, width=1920, height=1080)
+        for row in (small.rows(LatencyRow)[0], replace(slow, p50_ms=48.26))
+    ]
+    result = replace(small, results=[small.rows(LatencyRow)[0], slow, *large])
+    path = stored(tmp_path / "latency.json", result)
+    ratio = "22.00 (21.00\N{EN DASH}23.50)"
+    for _ in range(2):  # the second time over its own table
+        assert main(["report", str(path), "--into", str(readme)]) == 0
+        assert readme.read_text() == (
+            "# Mine\n\n<!-- dehaze-bench latency -->\n"
+            "| model | 1280\N{MULTIPLICATION SIGN}720, 2 threads, ms | ratio (95 %) "
+            "| 1920\N{MULTIPLICATION SIGN}1080, 2 threads, ms | ratio (95 %) |\n"
+            "|---|--:|--:|--:|--:|\n"
+            "| fast.onnx | 5.5 | 1.00 | 5.5 | 1.00 |\n"
+            f"| slow.onnx | 120 | {ratio} | 48.3 | {ratio} |\n\n"
+            "`dehaze-bench latency`, Test CPU, 4 cores, 2026-01-01\n<!-- end -->\n\nwords\n\n"
+            "<!-- dehaze-bench another -->\nleft\n<!-- end -->\n"
+        )
+    readme.write_text("nothing to fill in\n")
+    assert main(["report", str(path), "--into", str(readme)]) == 1
+    assert "expected a line <!-- dehaze-bench latency -->" in capsys.readouterr().err
+    assert main(["report", str(path)]) == 2
+    assert "--out, --into or both" in capsys.readouterr().err
+    (tmp_path / "b").mkdir()
+    again = stored(tmp_path / "b" / "latency.json", result)
+    assert main(["report", str(path), str(again), "--into", str(readme)]) == 2
+    assert "files of different names" in capsys.readouterr().err
 
 
 def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path, make_video: VideoMaker) -> None:
@@ -80,7 +155,7 @@ def test_names_are_words_and_not_markup(tmp_path: Path) -> None:
     assert page.count("<script>") == 1
     assert "a &lt;b&gt; &amp; c" in page
     rows = [line for line in text.splitlines() if line.startswith("|") and "alert" in line]
-    assert len(rows) == 5  # plot, latency, quality, its levels, models
+    assert len(rows) == 5  # plot, latency, quality, the head of its levels, models
     assert all("\\<script" in row and "</script>\\|x |" in row for row in rows)
 
 

@@ -109,8 +109,8 @@ def read_picture(path: Path) -> Picture:
 
 def _has_a_second(data: bytes) -> bool:
     """Whether another page or frame follows; also where it is damaged."""
-    if frames_of_png(data) > 1:
-        return True
+    if (frames := frames_of_png(data)) is not None:
+        return frames > 1  # without decoding it once more
     # Not cv2.imcount: it takes a name, and crashes on one that is not UTF-8 (OpenCV 5.0).
     pages = np.frombuffer(data, np.uint8)
     try:
@@ -199,8 +199,12 @@ def pictures_side_by_side(before: Picture, after: Picture) -> Picture:
     return replace(after, rgb=side_by_side(before.rgb, after.rgb), alpha=alpha)
 
 
-def encode_picture(picture: Picture, suffix: str) -> bytes:
+def encode_picture(picture: Picture, suffix: str, *, in_place: bool = False) -> memoryview:
     """Encodes to the format that a file name's suffix stands for, e.g. `.png`.
+
+    Args:
+        in_place: the picture is not needed any more: its red and blue may be left swapped, which
+            saves as much memory as its pixels take.
 
     Raises:
         OutputError: the format is unknown or cannot hold the picture's depth or alpha.
@@ -215,10 +219,12 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
         raise OutputError(f"{suffix} cannot hold 16 bits a channel; name a .png or .tif output")
     if picture.alpha is not None and suffix not in _ALPHA_SUFFIXES:
         raise OutputError(f"{suffix} cannot hold transparency; name a .png, .webp or .tif output")
-    pixels = cv2.cvtColor(picture.rgb, cv2.COLOR_RGB2BGR)
+    pixels: NDArray[Any] = picture.rgb if in_place else picture.rgb.copy()
     if picture.grey:
-        pixels = pixels[..., 0]
-    elif picture.alpha is not None:
+        pixels = np.ascontiguousarray(pixels[..., 0])
+    else:
+        _swap_red_and_blue(pixels)
+    if picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
     metadata = dict(picture.metadata)
     profile = metadata.get(cv2.IMAGE_METADATA_ICCP, b"")
@@ -237,9 +243,8 @@ def encode_picture(picture: Picture, suffix: str) -> bytes:
             f"{suffix} cannot hold this picture ({picture.rgb.shape[1]}x{picture.rgb.shape[0]}) "
             f"with its metadata; name an output of another format"
         )
-    data: bytes = buffer.tobytes()
     if split:
-        return jpeg_profile.with_profile(data, profile)
+        return memoryview(jpeg_profile.with_profile(buffer.tobytes(), profile))
     if suffix in _TIFF_SUFFIXES and profile:
-        return with_profile(data, profile)
-    return data
+        return memoryview(with_profile(buffer.tobytes(), profile))
+    return memoryview(buffer)  # not bytes, which would be a copy

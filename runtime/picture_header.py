@@ -38,10 +38,15 @@ def announced_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def frames_of_png(data: bytes) -> int:
-    """How many an animated PNG announces (its chunk acTL, before the first IDAT); 0 for others."""
-    start = data.find(b"acTL", 0, data.find(b"IDAT")) if data.startswith(_PNG) else -1
-    return int.from_bytes(data[start + 4 : start + 8], "big") if start > 0 else 0
+def frames_of_png(data: bytes) -> int | None:
+    """How many a PNG holds: what an animated one announces in acTL, before the first IDAT, else 1.
+
+    None for other formats.
+    """
+    if not data.startswith(_PNG):
+        return None
+    start = data.find(b"acTL", 0, data.find(b"IDAT"))
+    return int.from_bytes(data[start + 4 : start + 8], "big") if start > 0 else 1
 
 
 def _size_of_bmp(data: bytes) -> tuple[int, int]:

@@ -85,14 +85,14 @@ class PictureRun:
                 self._hazy, dehazer, auto=video.stream.auto, in_place=not video.side_by_side
             )
 
-    def encode(self) -> bytes:
+    def encode(self) -> memoryview:
         """The dehazed picture in the target's format; lets go of the pixels."""
         assert self._hazy is not None and self._clear is not None
         with _telling_the_file(self.job), self._times["encode"].measure():
             both = self._options.video.side_by_side
             shown = pictures_side_by_side(self._hazy, self._clear) if both else self._clear
             self._size = shown.rgb.shape[1], shown.rgb.shape[0]
-            data = encode_picture(shown, self.job.target.suffix)
+            data = encode_picture(shown, self.job.target.suffix, in_place=True)
         self._hazy = self._clear = None
         return data
 

@@ -77,12 +77,18 @@ def tables(result: Result) -> list[Table]:
 
 
 def summary(result: Result) -> Table:
-    """What a README says: of latency one column of times and one of ratios for each size."""
-    latency, quality = (_labelled(result).rows(kind) for kind in (LatencyRow, QualityRow))
-    if quality and quality[0].clear_pictures:
+    """What a README says of a result."""
+    result = _labelled(result)
+    if latency := result.rows(LatencyRow):
+        return _latency_summary(latency)
+    quality = result.rows(QualityRow)
+    if any(row.clear_pictures for row in quality):
         return _with_clear_pictures(_quality_table(quality), quality)
-    if not latency:
-        return tables(result)[0]
+    return tables(result)[0]
+
+
+def _latency_summary(latency: Sequence[LatencyRow]) -> Table:
+    """One column of times and one of ratios for each size and number of threads."""
     heads = ["model"]
     lines: dict[str, list[str]] = {}
     for words, here in settings(latency):

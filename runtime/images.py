@@ -247,4 +247,4 @@ def encode_picture(picture: Picture, suffix: str, *, in_place: bool = False) -> 
         return memoryview(jpeg_profile.with_profile(buffer.tobytes(), profile))
     if suffix in _TIFF_SUFFIXES and profile:
         return memoryview(with_profile(buffer.tobytes(), profile))
-    return memoryview(buffer)  # not bytes, which would be a copy
+    return buffer.data  # not bytes, which would be a copy

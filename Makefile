@@ -62,7 +62,7 @@ $(NETWORKS): $(MODELS)/%.onnx: .venv/installed
 latency-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx $(NETWORKS)  ## speeds: 8 minutes
 	$(BENCH) latency edge $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx clahe dcp \
 	  --sizes 1280x720 1920x1080 --threads 2 --json $(RESULTS)/latency.json
-	$(BENCH) latency edge $(NETWORKS) --sizes 640x480 --threads 2 --runs 5 \
+	$(BENCH) latency edge $(NETWORKS) --sizes 640x480 --threads 2 \
 	  --json $(RESULTS)/networks.json
 	$(MAKE) report
 

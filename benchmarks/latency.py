@@ -27,13 +27,14 @@ from .surroundings import model_of
 __all__ = ["Case", "measure_latency", "measure_stages"]
 
 T = TypeVar("T")
-WARM_UP = 3
+WARM_UP, WARM_UP_S = 3, 5.0
+"""Calls of each before the first round, fewer where they take longer than so many seconds."""
 STABLE = 0.02
 """The median's 95 % interval reaches at most this share of it to either side."""
 FEWEST, MOST = 20, 300
 """Rounds, where their number is left to us."""
-LONGEST_S = 60.0
-"""That these may take at one size, once there are the fewest."""
+LONGEST_S, FEWEST_SLOW = 60.0, 5
+"""After so many seconds at one size so few rounds are enough."""
 
 
 @dataclass
@@ -93,7 +94,8 @@ def measure_latency(
     Args:
         models: see `open_method`.
         size: (width, height).
-        runs: rounds; None for as many as make every median stable, 20 to 300.
+        runs: rounds; None for as many as make every median stable, 20 to 300, or as fit into a
+            minute, 5 at least.
         backends: every model of ours runs in each of them.
         memory: measures the peak memory, too, which opens every model in another process.
 
@@ -104,8 +106,7 @@ def measure_latency(
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     with _opened(models, backends, threads) as cases:
         for case in cases:
-            for _ in range(WARM_UP):
-                case.method(frame)
+            _warm_up(case, frame)
         for number in tqdm(_rounds(cases, runs), unit="round", disable=None, leave=False):
             # Each round in an order of its own: what comes after a large model pays for it (edge
             # after dcp 16.3 ms at 1080p, else 13.6).
@@ -123,16 +124,27 @@ def measure_latency(
     return rows
 
 
+def _warm_up(case: Case, frame: NDArray[np.uint8]) -> None:
+    started = time.perf_counter()
+    for _ in range(WARM_UP):
+        case.method(frame)
+        if time.perf_counter() - started > WARM_UP_S:
+            return
+
+
 def _rounds(cases: Sequence[Case], runs: int | None) -> Iterator[int]:
     started = time.perf_counter()
     for number in range(runs or MOST):
-        late = time.perf_counter() - started > LONGEST_S
-        stable = runs is None and number >= FEWEST and number % 10 == 0
-        if stable and (
-            late or all(median_is_stable(np.array(c.milliseconds), STABLE) for c in cases)
-        ):
+        if runs is None and _are_enough(cases, number, time.perf_counter() - started):
             return
         yield number
+
+
+def _are_enough(cases: Sequence[Case], rounds: int, seconds: float) -> bool:
+    if seconds > LONGEST_S:
+        return rounds >= FEWEST_SLOW
+    look = rounds >= FEWEST and rounds % 10 == 0
+    return look and all(median_is_stable(np.array(c.milliseconds), STABLE) for c in cases)
 
 
 def _row(

@@ -9,7 +9,17 @@ from dataclasses import replace
 
 from dehaze.runtime.errors import UsageError
 
-from .latency import FEWEST, LONGEST_S, MOST, STABLE, WARM_UP, measure_latency, measure_stages
+from .latency import (
+    FEWEST,
+    FEWEST_SLOW,
+    LONGEST_S,
+    MOST,
+    STABLE,
+    WARM_UP,
+    WARM_UP_S,
+    measure_latency,
+    measure_stages,
+)
 from .power import INTERVAL_MS
 from .results import LatencyRow, Model, Result, write_result
 from .surroundings import machine, now
@@ -55,12 +65,12 @@ def run_latency(options: argparse.Namespace, command: str) -> None:
 def _protocol(runs: int | None, load: str) -> dict[str, str]:
     rounds = f"{runs}" if runs else (
         f"{FEWEST} to {MOST}, until the 95 % interval of every median is within "
-        f"{STABLE:.0%} of it or {LONGEST_S:g} s have passed"
+        f"{STABLE:.0%} of it; {FEWEST_SLOW} at least where that takes longer than {LONGEST_S:g} s"
     )  # fmt: skip
     return {
         "frame": "random uint8 RGB, the same in every call; pixels in, pixels out",
-        "order": "interleaved: a round is one call of each model, each first in turn (A B, B A)",
-        "warm-up": f"{WARM_UP} calls of each",
+        "order": "interleaved: a round is one call of each model, in an order of its own",
+        "warm-up": f"{WARM_UP} calls of each, fewer where they take longer than {WARM_UP_S:g} s",
         "rounds": rounds,
         "ratio": "of the medians; 95 % interval by a bootstrap over the rounds, paired",
         "peak memory": _MEMORY,

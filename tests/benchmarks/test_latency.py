@@ -76,6 +76,16 @@ def measured(tmp_path: Path, *arguments: str) -> Result:
     return read_result(path)
 
 
+@pytest.mark.parametrize(("seconds", "rounds"), [(0.0, 5), (60.0, 20)])
+def test_what_is_slow_gets_fewer_rounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, rounds: int
+) -> None:
+    monkeypatch.setattr(latency, "LONGEST_S", seconds)
+    monkeypatch.setattr(latency, "STABLE", 1e6)
+    (row,) = measured(tmp_path, "none", "--sizes", "64x64", "--no-memory").rows(LatencyRow)
+    assert len(row.milliseconds) == rounds
+
+
 def test_every_size_is_measured_with_every_number_of_threads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
+from dehaze.runtime.preview_server import PREVIEW_FOLDER
 
 from .report_pictures import picture_pairs
 from .report_plots import SENSITIVITY_SUFFIX, plot_cells, plots, ranking
@@ -71,8 +72,9 @@ def write_reports(
 
 
 def _environment() -> Environment:
+    loader = FileSystemLoader([TEMPLATES, PREVIEW_FOLDER])  # the slider is the preview's
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=loader,
         autoescape=lambda name: bool(name and name.endswith(".html")),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -95,7 +97,7 @@ def _environment() -> Environment:
             [one["layer"], f"{one['drop_db']:.4f}"] for one in found.ranking
         ],
         "model_cells": model_cells,
-        "file": lambda name: Markup((TEMPLATES / name).read_text()),
+        "file": lambda name: Markup(loader.get_source(environment, name)[0]),
     }
     return environment
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
+from dehaze.runtime.preview_server import PREVIEW_FOLDER
 
 from .markdown import fill_in, markdown, markdown_table
 from .report_pictures import picture_pairs
@@ -75,8 +76,9 @@ def write_reports(
 
 
 def _environment() -> Environment:
+    loader = FileSystemLoader([TEMPLATES, PREVIEW_FOLDER])  # the slider is the preview's
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=loader,
         autoescape=lambda name: bool(name and name.endswith(".html")),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -90,7 +92,7 @@ def _environment() -> Environment:
         "plot_table": plot_table,
         "ranking_table": ranking_table,
         "model_table": model_table,
-        "file": lambda name: Markup((TEMPLATES / name).read_text()),
+        "file": lambda name: Markup(loader.get_source(environment, name)[0]),
     }
     return environment
 

@@ -38,6 +38,8 @@ class BatchReport:
     ) -> None:
         from tqdm import tqdm
 
+        self.backend: str | None = None
+        """What runs the model, and why. None on a cluster: each worker takes its own."""
         self.files: list[dict[str, Any]] = []
         self.skipped = skipped
         self.failed: list[dict[str, str]] = []

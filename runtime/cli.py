@@ -91,7 +91,7 @@ def _run(options: argparse.Namespace) -> None:
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
     remove_leftovers(plan.jobs[0].target.parent)
     with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
-        figures = {**_model(options, dehazer), **_run_one(plan.jobs[0], dehazer, run_options)}
+        figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     print(json.dumps(figures) if options.json else closing_line(figures))
 
 
@@ -139,13 +139,9 @@ def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
     return dehazer
 
 
-def _model(options: argparse.Namespace, dehazer: Dehazer) -> dict[str, Any]:
-    """What `--json` says of the model."""
-    return {
-        "model": options.model,
-        "backend": dehazer.backend,
-        "strength": options.strength,
-    }
+def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
+    """What `--json` says of the model; no backend where each machine took its own."""
+    return {"model": options.model, "backend": backend, "strength": options.strength}
 
 
 def _run_live(options: argparse.Namespace) -> None:
@@ -168,10 +164,9 @@ def _run_live(options: argparse.Namespace) -> None:
             about={"model": options.model, "backend": dehazer.backend.split(":")[0]},
         )
         stream = Stream(dehazer, _stream_options(options))
-        figures = {
-            **_model(options, dehazer),
-            **run_live(options.input, options.output, stream, live),
-        }
+        figures = _model(options, dehazer.backend) | run_live(
+            options.input, options.output, stream, live
+        )
     if options.json:
         _print_json(figures, options)
     else:
@@ -227,8 +222,7 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
             for outcome in outcomes:
                 report.add(outcome)
     if options.json:
-        model = {"model": options.model, "strength": options.strength}
-        print(json.dumps({**model, **report.as_dict()}))
+        print(json.dumps(_model(options, report.backend) | report.as_dict()))
     if report.failed:
         raise BatchError(f"{len(report.failed)} of {len(plan.jobs)} files failed")
 
@@ -246,6 +240,7 @@ def _outcomes(
     from .batch import run_batch
 
     with _open(options, options.threads or _default_threads(jobs)) as dehazer:
+        report.backend = dehazer.backend
         yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 
 

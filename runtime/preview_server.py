@@ -20,13 +20,15 @@ from numpy.typing import NDArray
 from .errors import OutputError, one_line
 from .preview_pictures import PreviewPictures
 
-__all__ = ["PreviewServer"]
+__all__ = ["PREVIEW_FOLDER", "PreviewServer"]
 
-_FOLDER = Path(__file__).parent / "preview"
+PREVIEW_FOLDER = Path(__file__).parent / "preview"
 _PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/preview.css": ("preview.css", "text/css; charset=utf-8"),
     "/preview.js": ("preview.js", "text/javascript; charset=utf-8"),
+    "/slider.css": ("slider.css", "text/css; charset=utf-8"),
+    "/slider.js": ("slider.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 _HEADERS = {
@@ -122,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         if address.path in _PAGE:
             name, kind = _PAGE[address.path]
-            self._answer(HTTPStatus.OK, (_FOLDER / name).read_bytes(), kind)
+            self._answer(HTTPStatus.OK, (PREVIEW_FOLDER / name).read_bytes(), kind)
         elif address.path == "/figures.json":
             data = json.dumps(self.server.figures()).encode()
             self._answer(HTTPStatus.OK, data, "application/json")

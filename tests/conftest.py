@@ -118,3 +118,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
         yield chrome
+
+
+@pytest.fixture(params=[(1360, 860, False), (360, 740, True)], ids=["desktop", "phone"])
+def screen(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
+    """The browser on a desktop and on a phone; what a page complains of fails the test."""
+    width, height, mobile = request.param
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    yield browser
+    assert [entry["message"] for entry in browser.get_log("browser")] == []

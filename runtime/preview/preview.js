@@ -31,63 +31,19 @@ async function followPictures() {
 
 function draw(pair) {
   const width = pair.width, height = pair.height / 2;
-  for (const [id, top] of [["before", 0], ["after", height]]) {
-    const canvas = element(id);
+  const stage = document.querySelector(".stage");
+  for (const [name, top] of [["before", 0], ["after", height]]) {
+    const canvas = stage.querySelector(`.${name}`);
     if (canvas.width !== width || canvas.height !== height) {
       canvas.width = width;
       canvas.height = height;
     }
     canvas.getContext("2d").drawImage(pair, 0, top, width, height, 0, 0, width, height);
   }
-  const stage = element("stage");
   stage.style.aspectRatio = `${width} / ${height}`;
   stage.style.maxWidth = `calc((100vh - 90px) * ${width / height})`;
   stage.removeAttribute("data-empty");
   pair.close();
-}
-
-/* ---- the slider ---- */
-
-let split = 50;
-
-function moveSplit(percent) {
-  split = Math.min(100, Math.max(0, percent));
-  const slider = element("split"), shown = Math.round(split);
-  element("stage").style.setProperty("--split", `${split}%`);
-  slider.setAttribute("aria-valuenow", shown);
-  slider.setAttribute("aria-valuetext", `${shown} % before, ${100 - shown} % after`);
-  element("tag-before").style.opacity = split < 12 ? 0 : 1;
-  element("tag-after").style.opacity = split > 88 ? 0 : 1;
-}
-
-function followSlider() {
-  const stage = element("stage"), slider = element("split");
-  const drag = (event) => {
-    const box = stage.getBoundingClientRect();
-    moveSplit((100 * (event.clientX - box.left)) / box.width);
-  };
-  stage.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    event.preventDefault();
-    stage.setPointerCapture(event.pointerId);
-    slider.focus({ preventScroll: true, focusVisible: false });
-    drag(event);
-  });
-  stage.addEventListener("pointermove", (event) => {
-    if (stage.hasPointerCapture(event.pointerId)) drag(event);
-  });
-  slider.addEventListener("keydown", (event) => {
-    const step = event.shiftKey ? 10 : 2;
-    const target = {
-      ArrowLeft: split - step, ArrowDown: split - step,
-      ArrowRight: split + step, ArrowUp: split + step,
-      PageDown: split - 10, PageUp: split + 10, Home: 0, End: 100,
-    }[event.key];
-    if (target === undefined) return;
-    event.preventDefault();
-    moveSplit(target);
-  });
-  moveSplit(split);
 }
 
 /* ---- the figures ---- */
@@ -155,7 +111,5 @@ function duration(seconds) {
   return days ? `${days} d ${clock}` : clock;
 }
 
-element("stage").setAttribute("data-empty", "");
-followSlider();
 followPictures();
 followFigures();

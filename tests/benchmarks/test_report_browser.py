@@ -13,9 +13,9 @@ from test_report import files
 from dehaze.benchmarks.cli import main
 
 pytest.importorskip("selenium", reason="needs selenium")
-from selenium.webdriver.common.action_chains import ActionChains  # after the skip
-from selenium.webdriver.common.by import By
+from selenium.webdriver.common.by import By  # after the skip
 from selenium.webdriver.common.keys import Keys
+from slider import SliderTests, split_of
 
 
 @pytest.fixture(scope="module")
@@ -27,18 +27,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return page.as_uri()
 
 
-@pytest.fixture(params=[(1360, 860, False), (360, 740, True)], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser: Any, address: str) -> Any:
-    width, height, mobile = request.param
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    browser.get(address)
-    yield browser
-    assert [entry["message"] for entry in browser.get_log("browser")] == []
+@pytest.fixture
+def page(screen: Any, address: str) -> Any:
+    screen.get(address)
+    return screen
 
 
-def split_of(page: Any, number: int = 0) -> int:
-    return int(page.find_elements(By.CLASS_NAME, "split")[number].get_attribute("aria-valuenow"))
+class TestSlider(SliderTests):
+    def test_the_others_stay_where_they_are(self, page: Any) -> None:
+        page.find_element(By.CLASS_NAME, "split").send_keys(Keys.HOME)
+        assert [split_of(page), split_of(page, 1)] == [0, 50]
 
 
 def test_nothing_is_wider_than_the_screen_and_tables_scroll_by_themselves(page: Any) -> None:
@@ -59,41 +57,6 @@ def test_the_pictures_are_there(page: Any) -> None:
         ".map((image) => [image.naturalWidth, image.complete])"
     )
     assert sizes == [[640, True]] * 4  # before and after of two frames
-
-
-def test_a_mouse_drags_one_slider_and_not_the_other(page: Any) -> None:
-    stage = page.find_element(By.CLASS_NAME, "stage")
-    handle = page.find_element(By.CLASS_NAME, "handle")
-    offset = round(stage.size["width"] * 0.3)
-    ActionChains(page).drag_and_drop_by_offset(handle, -offset, 0).perform()
-    assert split_of(page) == pytest.approx(20, abs=1)
-    assert split_of(page, 1) == 50
-
-
-def test_a_finger_drags_the_slider(page: Any) -> None:
-    stage = page.find_element(By.CLASS_NAME, "stage")
-    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
-    left, top, width, height = page.execute_script(
-        "const b = arguments[0].getBoundingClientRect(); return [b.x, b.y, b.width, b.height]",
-        stage,
-    )
-    y = top + height / 2
-    for kind, share in (("touchStart", 0.5), ("touchMove", 0.4), ("touchMove", 0.25)):
-        points = [{"x": left + share * width, "y": y}]
-        page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    page.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert split_of(page) == pytest.approx(25, abs=1)
-
-
-def test_the_slider_obeys_the_keyboard(page: Any) -> None:
-    slider = page.find_element(By.CLASS_NAME, "split")
-    for keys, expected in [
-        ((Keys.ARROW_RIGHT,), 52), ((Keys.ARROW_LEFT, Keys.ARROW_LEFT), 48),
-        ((Keys.PAGE_UP,), 58), ((Keys.END,), 100), ((Keys.ARROW_RIGHT,), 100), ((Keys.HOME,), 0),
-    ]:  # fmt: skip
-        slider.send_keys(*keys)
-        assert split_of(page) == expected
-    assert slider.get_attribute("aria-valuetext") == "0 % before, 100 % after"
 
 
 def test_the_picture_is_cut_at_the_split(page: Any, tmp_path: Path) -> None:

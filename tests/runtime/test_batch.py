@@ -159,6 +159,20 @@ def test_pictures_larger_than_the_memory_bound_pass(
     assert len(outcomes) == 9
 
 
+def test_a_batch_names_its_backend_as_a_single_picture_does(
+    hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for source in (hazy / "a.png", hazy, hazy):  # the second batch finds all of it done
+        assert main([str(source), "--json", "--strength", "0.5"]) == 0
+        printed = capsys.readouterr()
+        figures = json.loads(printed.out)
+        assert f"backend: {figures['backend']}" in printed.err.splitlines()
+        told.append([figures[name] for name in ("model", "backend", "strength")])
+    assert told[0] == told[1] == told[2]
+    assert told[0][1].startswith("onnxruntime")
+
+
 def test_a_single_failure_is_JSON_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "none.png"), "--json"]) == 1
     printed = capsys.readouterr()

@@ -53,7 +53,7 @@ def test_the_page_and_its_parts_are_there_and_load_nothing_from_elsewhere(
 ) -> None:
     for path, kind in {
         "/": "text/html", "/preview.css": "text/css", "/preview.js": "text/javascript",
-        "/icon.svg": "image/svg+xml",
+        "/slider.css": "text/css", "/slider.js": "text/javascript", "/icon.svg": "image/svg+xml",
     }.items():  # fmt: skip
         status, data, headers = ask(preview, path)
         assert (status, headers["Content-Type"].split(";")[0]) == (200, kind)

@@ -1,5 +1,6 @@
 "use strict";
 
+/* Every stage of a page: the preview has one, a report as many as it has pictures. */
 for (const stage of document.querySelectorAll(".stage")) {
   const slider = stage.querySelector(".split");
   let split = 50;
@@ -7,11 +8,9 @@ for (const stage of document.querySelectorAll(".stage")) {
   const move = (percent) => {
     split = Math.min(100, Math.max(0, percent));
     const shown = Math.round(split);
-    stage.style.setProperty("--split", `${split}%`);
+    stage.style.setProperty("--split", split);
     slider.setAttribute("aria-valuenow", shown);
     slider.setAttribute("aria-valuetext", `${shown} % before, ${100 - shown} % after`);
-    stage.querySelector(".left").style.opacity = split < 20 ? 0 : 1;
-    stage.querySelector(".right").style.opacity = split > 80 ? 0 : 1;
   };
   const drag = (event) => {
     const box = stage.getBoundingClientRect();

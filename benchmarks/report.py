@@ -15,7 +15,7 @@ from dehaze.runtime.preview_server import PREVIEW_FOLDER
 from .markdown import fill_in, markdown, markdown_table
 from .report_pictures import picture_pairs
 from .report_plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
-from .report_tables import heading, model_table, tables
+from .report_tables import heading, labels, model_table, tables
 from .results import Machine, Model, Result, read_result
 
 __all__ = ["write_reports"]
@@ -87,6 +87,7 @@ def _environment() -> Environment:
     environment.filters["markdown"] = markdown
     environment.globals |= {
         "heading": heading,
+        "labels": labels,
         "markdown_table": markdown_table,
         "tables": tables,
         "plot_table": plot_table,
@@ -107,6 +108,6 @@ def _machines(results: Sequence[Result]) -> list[Machine]:
 
 
 def _models(results: Sequence[Result]) -> list[Model]:
-    """Each file in each backend once."""
-    found = {(m.name, m.sha256, m.backend): m for result in results for m in result.models}
-    return list(found.values())
+    """Each file in each backend once; classical methods have none."""
+    every = [model for result in results for model in result.models if model.sha256]
+    return list({(m.name, m.sha256, m.backend): m for m in every}.values())

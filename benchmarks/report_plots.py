@@ -60,7 +60,7 @@ def plots(results: Sequence[Result]) -> list[Plot]:
     for result in results:
         words = labels(row.model for row in result.rows(LatencyRow))
         for setting, here in settings(result.rows(LatencyRow)):
-            several = len({row.backend for row in here}) > 1
+            several = len({row.model for row in here}) < len(here)
             points = [
                 Point(_label(words[row.model], row.backend if several else ""), row.p50_ms, score)
                 for row in here

@@ -93,7 +93,7 @@ def _latency_summary(latency: Sequence[LatencyRow]) -> Table:
     lines: dict[str, list[str]] = {}
     for words, here in settings(latency):
         heads += [f"{words}, ms", "ratio (95 %)"]
-        several = len({row.backend for row in here}) > 1
+        several = len({row.model for row in here}) < len(here)
         for row in here:
             name = f"{row.model}, {row.backend}" if several else row.model
             ratio = f"{row.ratio_to_first:.2f}"

@@ -12,6 +12,7 @@ enhancement by deformable convolution (section 3.2).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -31,6 +32,8 @@ SIZE_MULTIPLE = THUMBNAIL_MULTIPLE * THUMBNAIL_STRIDE
 """Frames are padded to a multiple of this many pixels: the coarsest level is 1/32."""
 MAXIMUM_LOG_GAIN = 3.0
 """A gain of 20; 1/t is 6 at the thickest haze of RESIDE (beta 1.8)."""
+BLACK = 0.015
+"""No colour of a cell may come out darker; photographs would else be crushed to black."""
 
 
 class Estimate(NamedTuple):
@@ -160,15 +163,28 @@ class EdgeEstimator(nn.Module):
         decoded: Tensor = self.fine_out(fine, range(1))
         return decoded
 
-    def estimate(self, decoded: Tensor) -> Estimate:
+    def estimate(self, decoded: Tensor, thumbnail: Tensor) -> Estimate:
         """The last step, from the result of `decode`."""
         head = self.head(decoded)
-        log_gain = F.softplus(head[:, :1]).clamp(max=MAXIMUM_LOG_GAIN)
-        return Estimate(log_gain, 1 - 0.2 * head[:, 1:])
+        log_gain = F.softplus(head[:, :1])
+        airlight = 1 - 0.2 * head[:, 1:]
+        return Estimate(torch.minimum(log_gain, _largest_log_gain(airlight, thumbnail)), airlight)
 
     def forward(self, thumbnail: Tensor) -> Estimate:
         """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to an estimate at half that size."""
-        return self.estimate(self.decode(*self.encode(thumbnail)))
+        return self.estimate(self.decode(*self.encode(thumbnail)), thumbnail)
+
+
+def _largest_log_gain(airlight: Tensor, thumbnail: Tensor) -> Tensor:
+    """(N, 1, h / 2, w / 2): how much haze there can be, since nothing is darker than black.
+
+    J = A + gain (I - A) >= BLACK for the darkest I of each colour in a cell: what the dark channel
+    of He et al. (CVPR 2009) says of the transmission, as a limit and not as the estimate.
+    """
+    darkest = -F.max_pool2d(-thumbnail, 2)
+    room = (airlight - BLACK).clamp(min=BLACK)
+    fall = torch.maximum(airlight - darkest, room * math.exp(-MAXIMUM_LOG_GAIN))
+    return (room / fall).amin(dim=1, keepdim=True).clamp(min=1).log()
 
 
 def _doubled(x: Tensor) -> Tensor:
@@ -204,9 +220,10 @@ class Edge(Network):
 
     def predict(self, thumbnail: Tensor) -> Prediction:
         """(N, 3, h, w) RGB in [0, 1], any size: dehazed as the whole frame will be."""
-        features = self.estimator.decode(*self.encode(thumbnail))
+        whole = padded(thumbnail, SIZE_MULTIPLE // THUMBNAIL_STRIDE)
+        features = self.estimator.decode(*self.estimator.encode(whole))
         with torch.autocast(features.device.type, enabled=False):  # bfloat16 has 3 digits
-            estimate = self.estimator.estimate(features.float())
+            estimate = self.estimator.estimate(features.float(), whole.float())
             clear = apply_grid(thumbnail, estimate.grid(), GRID_STRIDE // THUMBNAIL_STRIDE)
         return Prediction(clear, features, (-estimate.log_gain).exp())
 

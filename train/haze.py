@@ -56,6 +56,7 @@ class HazeRecipe:
     clouds: float = 0.15
     """Largest standard deviation of a sky over the picture."""
     cloudy_share: float = 0.0
+    """Of those skies; one that a scene has of itself is even, as fog makes it."""
 
 
 class HazeDraw(NamedTuple):
@@ -130,7 +131,8 @@ def draw_haze(
     unevenness = recipe.unevenness * cells * chosen(recipe.uneven_share)
     noise = uniform(0, recipe.sensor_noise) * chosen(recipe.noisy_share)
     quality = uniform(*recipe.jpeg_quality) * chosen(recipe.jpeg_share)
-    clouds = _clouds(count, generator) * uniform(0, recipe.clouds) * chosen(recipe.cloudy_share)
+    cloudy = chosen(recipe.cloudy_share) & (sky > 0)
+    clouds = _clouds(count, generator) * uniform(0, recipe.clouds) * cloudy
     return HazeDraw(beta, colour, unevenness, noise, quality.flatten(), sky, clouds)
 
 

@@ -135,6 +135,10 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     options.typed = arguments
+    return run_command("dehaze-bench", lambda: _run(options), "nothing was reported")
+
+
+def _run(options: argparse.Namespace) -> None:
     run = {
         "latency": _latency,
         "quality": _quality,
@@ -142,7 +146,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "report": _report,
         "compare": _compare,
     }[options.command]
-    return run_command("dehaze-bench", lambda: run(options), "nothing was reported")
+    if "json" in options:
+        from .result_file import expect_writable
+
+        expect_writable(options.json)
+    run(options)
 
 
 def _latency(options: argparse.Namespace) -> None:
@@ -179,7 +187,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _quality(options: argparse.Namespace) -> None:
     from .quality_command import quality_result
-    from .results import write_result
+    from .result_file import write_result
     from .surroundings import command_line
 
     def say(line: str) -> None:
@@ -204,7 +212,8 @@ def _flicker(options: argparse.Namespace) -> None:
     from dehaze.runtime.stream import StreamOptions
 
     from .flicker import FLICKER_PROTOCOL, measure_flicker
-    from .results import FlickerRow, Result, write_result
+    from .result_file import write_result
+    from .results import FlickerRow, Result
     from .surroundings import command_line, data_of, machine, model_of, now
 
     created, name = now(), options.model

@@ -4,8 +4,8 @@ latency    the interval of the ratio of the medians, new to old, lies above 1 + 
            samples of one run know nothing of how runs differ, hence the tolerance. A machine that
            others use may be three times as slow an hour later: --relative compares each model's
            ratio to the first model of its own run, round by round, which slows down with it.
-quality    the interval of the mean difference, picture by picture, lies on the bad side of a limit
-           that changes of kernels stay within (LIMITS)
+quality    the interval of the mean difference, picture by picture and drawn by scene, lies on the
+           bad side of a limit that changes of kernels stay within (LIMITS); so of clear pictures
 flicker    the figure moved to the bad side by more than the tolerance: there are no samples
 """
 
@@ -21,17 +21,22 @@ import numpy as np
 from dehaze.runtime.errors import GateError, UsageError
 
 from .intervals import mean_interval, ratio_interval
-from .results import FlickerRow, LatencyRow, QualityRow, Result, Scalar, read_result
+from .result_file import read_result
+from .results import FlickerRow, LatencyRow, QualityRow, Result
 
 __all__ = ["Change", "changes", "compare_files"]
 
 LIMITS = {
     "psnr_db": (1, 0.02),
+    "auto_psnr_db": (1, 0.02),
     "ssim": (1, 0.0005),
     "sigma": (-1, 0.001),
 }
 """Of the columns that are judged: 1 where higher is better, else -1; the smallest change that
 counts. FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB."""
+HIGHEST_DB = 50.0
+"""A PSNR above it counts as this, and so does that of equal pictures, which is infinite: nobody
+sees the difference, and a single level of 255 somewhere moves it by tens of decibels."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def compare_files(
     for note in _notes(old, new):
         print(note)
     if relative:
-        old, new = _relative(old), _relative(new)
+        old, new = _relative(old, new), _relative(new, old)
     found = changes(old, new, tolerance)
     if not found:
         raise UsageError(f"expected figures that are in both {old_path} and {new_path}, got none")
@@ -96,6 +101,11 @@ def _different(old: Result, new: Result) -> Iterator[str]:
             yield f"the protocols differ: {name} {was!r} and {now!r}"
     if lost := sorted(_by_key(old).keys() - _by_key(new).keys()):
         yield f"the new result lacks {', '.join(lost)}"
+    after = {row.model: _figures(row) for row in new.rows(QualityRow)}
+    for row in old.rows(QualityRow):
+        for column, pictures in _figures(row).items() if row.model in after else ():
+            if less := len(pictures.keys() - after[row.model].get(column, {}).keys()):
+                yield f"the new result lacks {column} of {less} pictures of {row.model}"
 
 
 def _data(result: Result) -> str:
@@ -144,16 +154,28 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
     return found
 
 
-def _relative(result: Result) -> Result:
-    """Every round's time as a multiple of what the first model of the same size took in it."""
+def _relative(result: Result, other: Result) -> Result:
+    """Every round's time as a multiple of what the first model of the same size took in it.
+
+    Raises:
+        UsageError: nothing to compare with, or another model in the other result.
+    """
     rows: list[LatencyRow] = []
-    first: dict[tuple[int, int, int], LatencyRow] = {}
+    first, other_first = (  # of each setting
+        {row.setting: row for row in reversed(one.rows(LatencyRow))} for one in (result, other)
+    )
     for row in result.rows(LatencyRow):
-        base = first.setdefault(row.setting, row)
+        base = first[row.setting]
+        if (there := other_first.get(row.setting)) and _key(base) != _key(there):
+            raise UsageError(
+                f"--relative expects the same first model, got {_key(base)} and {_key(there)}"
+            )
         if row is not base:
             ratios = np.array(row.milliseconds) / np.array(base.milliseconds)
             rows.append(replace(row, milliseconds=ratios.tolist()))
-    return replace(result, results=rows) if first else result
+    if not rows:
+        raise UsageError("--relative expects latencies of two models or more")
+    return replace(result, results=rows)
 
 
 def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Change:
@@ -165,25 +187,41 @@ def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Ch
 
 
 def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:
-    before = {picture["name"]: picture for picture in old.pictures}
-    pairs = [(before[p["name"]], p) for p in new.pictures if p["name"] in before]
-    columns = dict.fromkeys(column for was, _ in pairs for column in was if column in LIMITS)
-    for column in columns:
-        values = [(was.get(column), now.get(column)) for was, now in pairs]
-        numbers = np.array([pair for pair in values if _are_numbers(pair)], float)
-        if not len(numbers):
+    scenes = {picture["name"]: picture.get("scene") for picture in old.pictures}
+    after = _figures(new)
+    for column, before in _figures(old).items():
+        now = after.get(column, {})
+        names = [name for name in before if name in now]
+        if not names:
             continue
-        sign, least = LIMITS[column]
-        low, high = mean_interval(numbers[:, 1] - numbers[:, 0])
+        sign, least = LIMITS[column.rpartition(" ")[2]]
+        numbers = np.array([(before[name], now[name]) for name in names])
+        low, high = mean_interval(
+            numbers[:, 1] - numbers[:, 0], [str(scenes.get(name) or name) for name in names]
+        )
         worst, best = (low, high) if sign > 0 else (-high, -low)
         verdict = "worse" if best < -least else "better" if worst > least else ""
         means = numbers.mean(axis=0)
-        words = f"{key}: {column} ({len(numbers)} pictures)"
+        words = f"{key}: {column} ({len(names)} pictures)"
         yield Change(words, float(means[0]), float(means[1]), (low, high), verdict)
 
 
-def _are_numbers(pair: Sequence[Scalar]) -> bool:
-    return all(isinstance(value, float) for value in pair)
+def _figures(row: QualityRow) -> dict[str, dict[str, float]]:
+    """Of each judged column the value of every picture, by its name."""
+    found: dict[str, dict[str, float]] = {}
+    for kind, pictures in (("", row.pictures), ("clear ", row.clear_pictures)):
+        for picture in pictures:
+            for column in LIMITS.keys() & picture.keys():
+                value = picture[column]
+                if column.endswith("psnr_db") and not isinstance(value, str):
+                    value = _capped(value)
+                if isinstance(value, float):
+                    found.setdefault(f"{kind}{column}", {})[str(picture["name"])] = value
+    return dict(sorted(found.items()))
+
+
+def _capped(psnr_db: float | None) -> float:
+    return HIGHEST_DB if psnr_db is None else min(psnr_db, HIGHEST_DB)
 
 
 def _flicker(key: str, old: FlickerRow, new: FlickerRow, tolerance: float) -> Iterator[Change]:
@@ -192,9 +230,10 @@ def _flicker(key: str, old: FlickerRow, new: FlickerRow, tolerance: float) -> It
         worse, better = now > was * (1 + tolerance), now * (1 + tolerance) < was
         verdict = "worse" if worse else "better" if better else ""
         yield Change(f"{key}: {column}", was, now, None, verdict)
-    difference, least = new.psnr_db - old.psnr_db, LIMITS["psnr_db"][1]
+    before, after = _capped(old.psnr_db), _capped(new.psnr_db)
+    difference, least = after - before, LIMITS["psnr_db"][1]
     verdict = "worse" if difference < -least else "better" if difference > least else ""
-    yield Change(f"{key}: psnr_db", old.psnr_db, new.psnr_db, None, verdict)
+    yield Change(f"{key}: psnr_db", before, after, None, verdict)
 
 
 def _print(found: Sequence[Change]) -> None:

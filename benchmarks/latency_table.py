@@ -21,7 +21,8 @@ from .latency import (
     measure_stages,
 )
 from .power import INTERVAL_MS
-from .results import LatencyRow, Model, Result, write_result
+from .result_file import write_result
+from .results import LatencyRow, Model, Result
 from .surroundings import machine, now
 
 __all__ = ["run_latency"]

@@ -16,7 +16,8 @@ from .markdown import fill_in, markdown, markdown_table
 from .report_pictures import picture_pairs
 from .report_plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
 from .report_tables import heading, labels, model_table, tables
-from .results import Machine, Model, Result, read_result
+from .result_file import read_result
+from .results import Machine, Model, Result
 
 __all__ = ["write_reports"]
 

@@ -10,7 +10,8 @@ from conftest import VideoMaker
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow, read_result
+from dehaze.benchmarks.result_file import read_result
+from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow
 from dehaze.benchmarks.scatter import Point, pareto_front, scatter_svg
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
+from dehaze.runtime.picture_header import MAXIMUM_PIXELS
 
 _METHODS = (
     "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "
@@ -20,6 +20,8 @@ def _size(text: str) -> tuple[int, int]:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}") from error
+    if min(width, height) < 1 or width * height > MAXIMUM_PIXELS:
+        raise argparse.ArgumentTypeError(f"expected from 1x1 to 16384x16384 pixels, got {text}")
     return width, height
 
 
@@ -208,43 +210,7 @@ def _quality(options: argparse.Namespace) -> None:
 
 
 def _flicker(options: argparse.Namespace) -> None:
-    from dehaze.runtime.dehazer import open_dehazer
-    from dehaze.runtime.stream import StreamOptions
+    from .flicker_command import run_flicker
+    from .surroundings import command_line
 
-    from .flicker import FLICKER_PROTOCOL, measure_flicker
-    from .result_file import write_result
-    from .results import FlickerRow, Result
-    from .surroundings import command_line, data_of, machine, model_of, now
-
-    created, name = now(), options.model
-    ways = {
-        "frame by frame": StreamOptions(temporal=False),
-        "smoothed": StreamOptions(every=options.every),
-    }
-    results = {
-        way: measure_flicker(name, options.hazy, options.clear, how, options.threads)
-        for way, how in ways.items()
-    }
-    if options.json:
-        with open_dehazer(name, threads=options.threads) as dehazer:
-            model = model_of(name, dehazer.contract, dehazer.backend)
-        data = data_of(options.hazy, (options.hazy, options.clear), "a hazy and a clear video")
-        rows = [FlickerRow(name, way, **asdict(result)) for way, result in results.items()]
-        command = command_line(options.typed)
-        write_result(
-            Result("flicker", created, command, machine(), [model], data, FLICKER_PROTOCOL, rows),
-            options.json,
-        )
-    if options.json == "-":
-        return
-    alone, smooth = results.values()
-    for way, result in results.items():
-        print(
-            f"{way:15} PSNR {result.psnr_db:.2f} dB; error: deviation over time "
-            f"{result.error_deviation:.2f}, change from frame to frame {result.error_change:.3f}"
-        )
-    print(
-        f"smoothed is {smooth.error_deviation / alone.error_deviation:.2f} and "
-        f"{smooth.error_change / alone.error_change:.2f} times that, "
-        f"{smooth.psnr_db - alone.psnr_db:+.2f} dB"
-    )
+    run_flicker(options, command_line(options.typed))

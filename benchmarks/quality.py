@@ -32,6 +32,7 @@ __all__ = [
     "measure_harm",
     "measure_photographs",
     "measure_quality",
+    "psnr",
 ]
 
 PROTOCOL = {
@@ -103,8 +104,8 @@ def measure_quality(method: Method, data: DataSet) -> list[Score]:
         clear = _cut_to(_reference(item), hazy.shape, item)
         result = method(hazy)
         name, scene = item.hazy.stem, item.clear.stem if item.clear else ""
-        psnr, ssim, before = _psnr(result, clear), _ssim(result, clear), _psnr(hazy, clear)
-        scores.append(Score(name, scene, item.haze, psnr, ssim, before))
+        after, before = psnr(result, clear), psnr(hazy, clear)
+        scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before))
     return scores
 
 
@@ -134,9 +135,9 @@ def measure_harm(method: Method, data: DataSet) -> list[Harm]:
     results = []
     for item in _progress(list(scenes.values())):
         clear = _reference(item)
-        auto = _psnr(with_auto(clear), clear) if with_auto else None
+        auto = psnr(with_auto(clear), clear) if with_auto else None
         assert item.clear is not None  # _reference has looked
-        results.append(Harm(item.clear.stem, _psnr(method(clear), clear), auto))
+        results.append(Harm(item.clear.stem, psnr(method(clear), clear), auto))
     return results
 
 
@@ -174,7 +175,8 @@ def _cut_to(clear: Picture, shape: tuple[int, ...], item: Item) -> Picture:
     return clear[top : top + shape[0], left : left + shape[1]]
 
 
-def _psnr(result: Picture, clear: Picture) -> float:
+def psnr(result: Picture, clear: Picture) -> float:
+    """In dB; infinite where both are equal."""
     if np.array_equal(result, clear):
         return math.inf
     return float(peak_signal_noise_ratio(clear, result, data_range=255))

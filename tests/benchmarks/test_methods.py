@@ -148,6 +148,7 @@ def test_a_model_from_elsewhere_needs_a_word_about_its_pixels(identity: Path) ->
         ("mean=0.5,mean=0.5", "at most once"),
         ("input=0-1", "a range such as 0..1"),
         ("input=1..0", "a range such as 0..1"),
+        ("input=0..1e400", "a range such as 0..1"),
         ("mean=1/2", "one number, or three"),
         ("mean=nan", "one number, or three"),
         ("std=0", "numbers above 0"),
@@ -189,3 +190,18 @@ def test_files_that_cannot_be_measured_are_told(tmp_path: Path) -> None:
         pytest.raises(ModelError, match="expected a picture of 99x70 as nchw"),
     ):
         method(picture(70, 99))
+
+
+def test_a_larger_picture_is_not_cut_to_the_size_of_the_frame(tmp_path: Path) -> None:
+    doubled = write_onnx(
+        tmp_path / "doubled.onnx",
+        ("Resize", ["x", "", "scales"], ["y"], {"mode": "nearest"}),
+        constants={"scales": [1, 1, 2, 2]},
+    )
+    twice = write_onnx(tmp_path / "twice.onnx", ("Concat", ["x", "x"], ["y"], {"axis": 0}))
+    for path in (doubled, twice):
+        with (
+            open_method(f"{path}@multiple=16") as method,
+            pytest.raises(ModelError, match="expected a picture of 99x70"),
+        ):
+            method(picture(70, 99))

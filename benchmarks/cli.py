@@ -31,6 +31,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
+    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+    _add_latency(latency)
+    _add_quality(quality)
+    _add_flicker(flicker)
+    for command in (latency, quality, flicker):
+        command.add_argument(
+            "--threads",
+            type=positive_int,
+            nargs="+" if command is latency else None,
+            help="CPU threads (default: all cores)",
+        )
+        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
+    _add_report(commands.add_parser("report", help="results as a page to show"))
+    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
+    return parser
+
+
+def _add_latency(latency: argparse.ArgumentParser) -> None:
     latency.add_argument("models", nargs="+", metavar="METHOD", help=_METHODS)
     latency.add_argument(
         *("--sizes", "--size"),
@@ -45,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=("auto", "onnxruntime", "tensorrt"),
         default=["auto"],
-        help="every model runs in each (default: %(default)s)",
+        help="every model runs in each (default: auto)",
     )
     latency.add_argument(
         "--runs", type=positive_int, help="rounds (default: until the medians are stable)"
@@ -61,7 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="of one model on the CPU: what a frame's time consists of",
     )
-    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+
+
+def _add_quality(quality: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "models",
         nargs="+",
@@ -72,7 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         required=True,
-        help="SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or Haze4K as unpacked, or photographs",
+        help="a folder of photographs, or the one of SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or "
+        "Haze4K that holds hazy/ (IN/, haze/) and clear/ (GT/)",
     )
     quality.add_argument("--levels", action="store_true", help="a line for each haze level, too")
     quality.add_argument(
@@ -80,22 +102,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="dehaze the clear pictures, too: what is left of them, without and with --auto",
     )
-    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+
+
+def _add_flicker(flicker: argparse.ArgumentParser) -> None:
     flicker.add_argument("model", metavar="MODEL", help="a shipped name or an .onnx file")
     flicker.add_argument("--hazy", type=Path, required=True, help="a video")
     flicker.add_argument("--clear", type=Path, required=True, help="its clear original")
     flicker.add_argument("--every", type=positive_int, default=1, help="as of dehaze-run")
-    for command in (latency, quality, flicker):
-        command.add_argument(
-            "--threads",
-            type=positive_int,
-            nargs="+" if command is latency else None,
-            help="CPU threads (default: all cores)",
-        )
-        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
-    _add_report(commands.add_parser("report", help="results as a page to show"))
-    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
-    return parser
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:

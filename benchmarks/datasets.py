@@ -50,7 +50,6 @@ class Item(NamedTuple):
 class DataSet:
     """What was found in a folder."""
 
-    folder: Path
     layout: str
     """A name from the top of this module."""
     items: tuple[Item, ...]
@@ -125,10 +124,10 @@ def find_data_set(folder: Path) -> DataSet:
         if found := _find(folder, layout):
             used = {path for item in found for path in (item.hazy, item.clear)}
             left_out = len({*_in(folder, layout.hazy_folders)} - used)
-            return DataSet(folder, layout.name, found, left_out)
+            return DataSet(layout.name, found, left_out)
     if alone := pictures_in(folder):
         items = tuple(Item(path, None) for path in sorted(alone, key=_natural))
-        return DataSet(folder, PHOTOGRAPHS, items)
+        return DataSet(PHOTOGRAPHS, items)
     names = ", ".join(sorted(path.name for path in folder.iterdir())[:4]) or "an empty folder"
     places = sorted(path for path in folder.glob("*/*") if path.is_dir())
     inside = [path.parent for path in places if path.name.lower() in _FOLDERS]

@@ -166,7 +166,6 @@ class ForeignOnnx:
     """
 
     def __init__(self, path: Path, adapter: Adapter, threads: int | None = None) -> None:
-        self.name = path.stem
         self._path, self._adapter = path, adapter
         if not path.is_file():
             raise ModelError(f"{path}: expected an ONNX model, found no such file")

@@ -38,11 +38,6 @@ __all__ = [
 class Method(Protocol):
     """Takes the haze out of pictures; a context manager."""
 
-    @property
-    def name(self) -> str:
-        """For tables: `edge`, `dcp`, or a file's name without its ending."""
-        ...
-
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB to the same."""
         ...
@@ -127,7 +122,6 @@ class OurModel:
     """A model of dehaze-edge, as `open_dehazer` runs it."""
 
     def __init__(self, model: str, threads: int | None = None) -> None:
-        self.name = Path(model).stem if model not in list_models() else model
         self._dehazer = open_dehazer(model, threads=threads)
         options = StreamOptions(temporal=False, auto=self.has_auto)
         self._stream = Stream(self._dehazer, options)
@@ -164,7 +158,6 @@ class Baseline:
     """A classical method; while one is open OpenCV has as many threads as asked for."""
 
     def __init__(self, name: str, threads: int | None = None) -> None:
-        self.name = name
         self._apply = BASELINES[name]
         self._threads_before = cv2.getNumThreads()
         if threads is not None:

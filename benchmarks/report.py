@@ -46,15 +46,7 @@ def write_reports(
         UsageError: no output, one of another kind, or one twice; files of one name with `into`.
         InputError: a file or picture that cannot be read.
     """
-    if not outputs and not into:
-        raise UsageError("give --out, --into or both")
-    for output in outputs:
-        if output.suffix not in (".html", ".md"):
-            raise UsageError(f"expected --out to end in .html or .md, got {output}")
-    every = [os.path.realpath(path) for path in (*outputs, *into)]
-    if twice := [path for path, real in zip((*outputs, *into), every, strict=True)
-                 if every.count(real) > 1]:  # fmt: skip
-        raise UsageError(f"expected each file once in --out and --into, got {twice[-1]} twice")
+    _check_outputs(outputs, into)
     read = [path for path in files if not path.name.endswith(SENSITIVITY_SUFFIX)]
     names = [path.stem for path in read]
     if into and len({*names}) < len(names):
@@ -83,6 +75,19 @@ def write_reports(
         with finished_output(path, overwrite=True) as unfinished:
             # Names of files need not be valid UTF-8.
             unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def _check_outputs(outputs: Sequence[Path], into: Sequence[Path]) -> None:
+    """Raises UsageError as `write_reports` says."""
+    if not outputs and not into:
+        raise UsageError("give --out, --into or both")
+    for output in outputs:
+        if output.suffix not in (".html", ".md"):
+            raise UsageError(f"expected --out to end in .html or .md, got {output}")
+    places = [os.path.realpath(path) for path in (*outputs, *into)]
+    for path, place in zip((*outputs, *into), places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"expected each file once in --out and --into, got {path} twice")
 
 
 def _environment() -> Environment:

@@ -51,7 +51,6 @@ def identity(tmp_path: Path) -> Path:
 def test_our_models_run_as_the_runtime_runs_them(argument: str) -> None:
     frame = picture(70, 99)
     with open_method(argument, threads=1) as method, open_dehazer("edge", threads=1) as dehazer:
-        assert method.name == "edge"
         np.testing.assert_array_equal(method(frame), dehazer(frame))
 
 
@@ -65,9 +64,8 @@ def test_with_auto_a_nearly_clear_picture_stays_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["dcp", "clahe", "none"])
-def test_baselines_have_names(name: str) -> None:
+def test_baselines_keep_the_size(name: str) -> None:
     with open_method(name, threads=1) as method:
-        assert method.name == name
         assert method(picture(40, 50)).shape == (40, 50, 3)
 
 
@@ -86,7 +84,6 @@ def test_through_an_adapter_a_picture_comes_back_as_it_was(identity: Path, adapt
         write_onnx(identity, ("Identity", ["x"], ["y"], {}), shape=(1, "h", "w", 3))
     frame = picture(70, 99)
     with open_method(f"{identity}@{adapter}", threads=1) as method:
-        assert method.name == "other"
         np.testing.assert_array_equal(method(frame), frame)
 
 

@@ -56,9 +56,10 @@ def finished_output(path: Path, *, overwrite: bool) -> Iterator[Path]:
             raise OutputError(f"{path}: cannot be written (it is read-only); name another output")
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
-        yield unfinished
         if permissions is not None:
-            unfinished.chmod(permissions)
+            with suppress(OSError):  # some file systems have none
+                unfinished.chmod(permissions | 0o600)
+        yield unfinished
         unfinished.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error

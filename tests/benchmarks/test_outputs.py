@@ -35,6 +35,18 @@ def test_a_linked_readme_stays_a_link_and_private(latency: str, tmp_path: Path) 
     assert list((tmp_path / "docs").iterdir()) == [readme]
 
 
+def test_a_file_system_without_permissions_takes_results_all_the_same(
+    latency: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "page.md").touch()
+    monkeypatch.setattr(Path, "chmod", refused)
+    assert main(["report", latency, "--out", str(tmp_path / "page.md")]) == 0
+    assert "| a |" in (tmp_path / "page.md").read_text()
+
+
 def test_a_read_only_readme_is_left_alone(
     latency: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

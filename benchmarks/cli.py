@@ -136,7 +136,8 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("new", type=Path, metavar="NEW.json")
     compare.add_argument(
         "--tolerance", type=positive_float, default=0.05, metavar="SHARE",
-        help="of a latency, on top of its interval (default: %(default)s)",
+        help="of a latency, on top of its interval, of memory, energy and flicker "
+        "(default: %(default)s)",
     )  # fmt: skip
     compare.add_argument(
         "--relative", action="store_true",

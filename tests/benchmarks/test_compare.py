@@ -10,7 +10,7 @@ import pytest
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import QualityRow
+from dehaze.benchmarks.results import LatencyRow, QualityRow, Result
 
 
 def compared(tmp_path: Path, old: object, new: object, *options: str) -> int:
@@ -176,3 +176,22 @@ def test_ratios_are_to_one_model_in_both_results(
     for alone in (latency_result({"a": fast}), quality_result({"a": [20.0, 21.0]})):
         assert compared(tmp_path, alone, alone, "--relative") == 2
         assert "two models or more" in capsys.readouterr().err
+
+
+def test_more_memory_and_energy_count_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = latency_result({"a": times(20, 1)})
+
+    def used(mib: float, joules: float) -> Result:
+        row = plain.rows(LatencyRow)[0]
+        return replace(
+            plain, results=[replace(row, peak_memory_mib=mib, energy_per_frame_j=joules)]
+        )
+
+    assert compared(tmp_path, used(200, 0.1), used(205, 0.104)) == 0
+    assert compared(tmp_path, used(200, 0.1), used(300, 0.1)) == 3
+    assert "a in onnxruntime, 1280x720, 2 threads: peak_memory_mib" in capsys.readouterr().err
+    assert compared(tmp_path, used(200, 0.1), used(200, 0.2)) == 3
+    assert compared(tmp_path, used(200, 0.2), used(200, 0.1)) == 0
+    assert compared(tmp_path, plain, used(200, 0.1)) == 0

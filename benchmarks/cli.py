@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
+from dehaze.runtime.picture_header import MAXIMUM_PIXELS
 
 _METHODS = (
     "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "
@@ -20,6 +20,8 @@ def _size(text: str) -> tuple[int, int]:
         width, height = (int(part) for part in text.lower().split("x"))
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}") from error
+    if min(width, height) < 1 or width * height > MAXIMUM_PIXELS:
+        raise argparse.ArgumentTypeError(f"expected from 1x1 to 16384x16384 pixels, got {text}")
     return width, height
 
 
@@ -29,6 +31,25 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
+    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+    _add_latency(latency)
+    _add_quality(quality)
+    _add_flicker(flicker)
+    for command in (latency, quality, flicker):
+        command.add_argument(
+            "--threads",
+            type=positive_int,
+            nargs="+" if command is latency else None,
+            help="CPU threads (default: all cores)",
+        )
+        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
+    _add_report(commands.add_parser("report", help="results as a page to show"))
+    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
+    return parser
+
+
+def _add_latency(latency: argparse.ArgumentParser) -> None:
     latency.add_argument("models", nargs="+", metavar="METHOD", help=_METHODS)
     latency.add_argument(
         *("--sizes", "--size"),
@@ -43,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         choices=("auto", "onnxruntime", "tensorrt"),
         default=["auto"],
-        help="every model runs in each (default: %(default)s)",
+        help="every model runs in each (default: auto)",
     )
     latency.add_argument(
         "--runs", type=positive_int, help="rounds (default: until the medians are stable)"
@@ -59,7 +80,9 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="of one model on the CPU: what a frame's time consists of",
     )
-    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+
+
+def _add_quality(quality: argparse.ArgumentParser) -> None:
     quality.add_argument(
         "models",
         nargs="+",
@@ -70,7 +93,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--data",
         type=Path,
         required=True,
-        help="SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or Haze4K as unpacked, or photographs",
+        help="a folder of photographs, or the one of SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or "
+        "Haze4K that holds hazy/ (IN/, haze/) and clear/ (GT/)",
     )
     quality.add_argument("--levels", action="store_true", help="a line for each haze level, too")
     quality.add_argument(
@@ -78,22 +102,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="dehaze the clear pictures, too: what is left of them, without and with --auto",
     )
-    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+
+
+def _add_flicker(flicker: argparse.ArgumentParser) -> None:
     flicker.add_argument("model", metavar="MODEL", help="a shipped name or an .onnx file")
     flicker.add_argument("--hazy", type=Path, required=True, help="a video")
     flicker.add_argument("--clear", type=Path, required=True, help="its clear original")
     flicker.add_argument("--every", type=positive_int, default=1, help="as of dehaze-run")
-    for command in (latency, quality, flicker):
-        command.add_argument(
-            "--threads",
-            type=positive_int,
-            nargs="+" if command is latency else None,
-            help="CPU threads (default: all cores)",
-        )
-        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
-    _add_report(commands.add_parser("report", help="results as a page to show"))
-    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
-    return parser
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:
@@ -121,7 +136,8 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument("new", type=Path, metavar="NEW.json")
     compare.add_argument(
         "--tolerance", type=positive_float, default=0.05, metavar="SHARE",
-        help="of a latency, on top of its interval (default: %(default)s)",
+        help="of a latency, on top of its interval, of memory, energy and flicker "
+        "(default: %(default)s)",
     )  # fmt: skip
     compare.add_argument(
         "--relative", action="store_true",
@@ -135,6 +151,10 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     options.typed = arguments
+    return run_command("dehaze-bench", lambda: _run(options), "nothing was reported")
+
+
+def _run(options: argparse.Namespace) -> None:
     run = {
         "latency": _latency,
         "quality": _quality,
@@ -142,7 +162,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "report": _report,
         "compare": _compare,
     }[options.command]
-    return run_command("dehaze-bench", lambda: run(options), "nothing was reported")
+    if "json" in options:
+        from .result_file import expect_writable
+
+        expect_writable(options.json)
+    run(options)
 
 
 def _latency(options: argparse.Namespace) -> None:
@@ -179,7 +203,7 @@ def _compare(options: argparse.Namespace) -> None:
 
 def _quality(options: argparse.Namespace) -> None:
     from .quality_command import quality_result
-    from .results import write_result
+    from .result_file import write_result
     from .surroundings import command_line
 
     def say(line: str) -> None:
@@ -200,42 +224,7 @@ def _quality(options: argparse.Namespace) -> None:
 
 
 def _flicker(options: argparse.Namespace) -> None:
-    from dehaze.runtime.dehazer import open_dehazer
-    from dehaze.runtime.stream import StreamOptions
+    from .flicker_command import run_flicker
+    from .surroundings import command_line
 
-    from .flicker import FLICKER_PROTOCOL, measure_flicker
-    from .results import FlickerRow, Result, write_result
-    from .surroundings import command_line, data_of, machine, model_of, now
-
-    created, name = now(), options.model
-    ways = {
-        "frame by frame": StreamOptions(temporal=False),
-        "smoothed": StreamOptions(every=options.every),
-    }
-    results = {
-        way: measure_flicker(name, options.hazy, options.clear, how, options.threads)
-        for way, how in ways.items()
-    }
-    if options.json:
-        with open_dehazer(name, threads=options.threads) as dehazer:
-            model = model_of(name, dehazer.contract, dehazer.backend)
-        data = data_of(options.hazy, (options.hazy, options.clear), "a hazy and a clear video")
-        rows = [FlickerRow(name, way, **asdict(result)) for way, result in results.items()]
-        command = command_line(options.typed)
-        write_result(
-            Result("flicker", created, command, machine(), [model], data, FLICKER_PROTOCOL, rows),
-            options.json,
-        )
-    if options.json == "-":
-        return
-    alone, smooth = results.values()
-    for way, result in results.items():
-        print(
-            f"{way:15} PSNR {result.psnr_db:.2f} dB; error: deviation over time "
-            f"{result.error_deviation:.2f}, change from frame to frame {result.error_change:.3f}"
-        )
-    print(
-        f"smoothed is {smooth.error_deviation / alone.error_deviation:.2f} and "
-        f"{smooth.error_change / alone.error_change:.2f} times that, "
-        f"{smooth.psnr_db - alone.psnr_db:+.2f} dB"
-    )
+    run_flicker(options, command_line(options.typed))

@@ -1,51 +1,21 @@
-"""`dehaze-bench compare`: is a new result worse than an old one, beyond noise?
-
-latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. The
-           samples of one run know nothing of how runs differ, hence the tolerance. A machine that
-           others use may be three times as slow an hour later: --relative compares each model's
-           ratio to the first model of its own run, round by round, which slows down with it.
-quality    the interval of the mean difference, picture by picture, lies on the bad side of a limit
-           that changes of kernels stay within (LIMITS)
-flicker    the figure moved to the bad side by more than the tolerance: there are no samples
-"""
+"""`dehaze-bench compare`: is a new result worse than an old one, beyond noise? See `changes`."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dehaze.runtime.errors import GateError, UsageError
 
-from .intervals import mean_interval, ratio_interval
-from .results import FlickerRow, LatencyRow, QualityRow, Result, Scalar, read_result
+from .changes import Change, by_key, changes, figures, key_of
+from .result_file import read_result
+from .results import LatencyRow, QualityRow, Result
 
-__all__ = ["Change", "changes", "compare_files"]
-
-LIMITS = {
-    "psnr_db": (1, 0.02),
-    "ssim": (1, 0.0005),
-    "sigma": (-1, 0.001),
-}
-"""Of the columns that are judged: 1 where higher is better, else -1; the smallest change that
-counts. FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """One figure, before and after."""
-
-    what: str
-    """`edge onnxruntime 1280x720, 2 threads: median`."""
-    old: float
-    new: float
-    interval: tuple[float, float] | None
-    """95 %, of the ratio for latency, of the difference for quality; None where nothing says."""
-    verdict: str
-    """`worse`, `better` or empty."""
+__all__ = ["compare_files"]
 
 
 def compare_files(
@@ -69,7 +39,7 @@ def compare_files(
     for note in _notes(old, new):
         print(note)
     if relative:
-        old, new = _relative(old), _relative(new)
+        old, new = _relative(old, new), _relative(new, old)
     found = changes(old, new, tolerance)
     if not found:
         raise UsageError(f"expected figures that are in both {old_path} and {new_path}, got none")
@@ -94,8 +64,13 @@ def _different(old: Result, new: Result) -> Iterator[str]:
         was, now = old.protocol.get(name), new.protocol.get(name)
         if was != now and name not in ("load before", "rounds"):
             yield f"the protocols differ: {name} {was!r} and {now!r}"
-    if lost := sorted(_by_key(old).keys() - _by_key(new).keys()):
+    if lost := sorted(by_key(old).keys() - by_key(new).keys()):
         yield f"the new result lacks {', '.join(lost)}"
+    after = {row.model: figures(row) for row in new.rows(QualityRow)}
+    for row in old.rows(QualityRow):
+        for column, pictures in figures(row).items() if row.model in after else ():
+            if less := len(pictures.keys() - after[row.model].get(column, {}).keys()):
+                yield f"the new result lacks {column} of {less} pictures of {row.model}"
 
 
 def _data(result: Result) -> str:
@@ -118,83 +93,28 @@ def _notes(old: Result, new: Result) -> Iterator[str]:
             yield f"{name}: {was.get(name, 'none')}, now {now.get(name, 'none')}"
 
 
-def _by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
-    return {_key(row): row for row in result.results}
+def _relative(result: Result, other: Result) -> Result:
+    """Every round's time as a multiple of what the first model of the same size took in it.
 
-
-def _key(row: LatencyRow | QualityRow | FlickerRow) -> str:
-    if isinstance(row, LatencyRow):
-        threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
-        return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
-    return row.model if isinstance(row, QualityRow) else f"{row.model}, {row.way}"
-
-
-def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
-    """Every figure that both have, in the order of the old one."""
-    after = _by_key(new)
-    found: list[Change] = []
-    for key, before in _by_key(old).items():
-        now = after.get(key)
-        if isinstance(before, LatencyRow) and isinstance(now, LatencyRow):
-            found.append(_latency(key, before, now, tolerance))
-        elif isinstance(before, QualityRow) and isinstance(now, QualityRow):
-            found += _quality(key, before, now)
-        elif isinstance(before, FlickerRow) and isinstance(now, FlickerRow):
-            found += _flicker(key, before, now, tolerance)
-    return found
-
-
-def _relative(result: Result) -> Result:
-    """Every round's time as a multiple of what the first model of the same size took in it."""
+    Raises:
+        UsageError: nothing to compare with, or another model in the other result.
+    """
     rows: list[LatencyRow] = []
-    first: dict[tuple[int, int, int], LatencyRow] = {}
+    first, other_first = (  # of each setting
+        {row.setting: row for row in reversed(one.rows(LatencyRow))} for one in (result, other)
+    )
     for row in result.rows(LatencyRow):
-        base = first.setdefault(row.setting, row)
+        base = first[row.setting]
+        if (there := other_first.get(row.setting)) and key_of(base) != key_of(there):
+            raise UsageError(
+                f"--relative expects the same first model, got {key_of(base)} and {key_of(there)}"
+            )
         if row is not base:
             ratios = np.array(row.milliseconds) / np.array(base.milliseconds)
             rows.append(replace(row, milliseconds=ratios.tolist()))
-    return replace(result, results=rows) if first else result
-
-
-def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Change:
-    after, before = np.array(new.milliseconds), np.array(old.milliseconds)
-    low, high = ratio_interval(after, before, paired=False)
-    verdict = "worse" if low > 1 + tolerance else "better" if high < 1 / (1 + tolerance) else ""
-    medians = float(np.median(before)), float(np.median(after))
-    return Change(f"{key}: median", *medians, (low, high), verdict)
-
-
-def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:
-    before = {picture["name"]: picture for picture in old.pictures}
-    pairs = [(before[p["name"]], p) for p in new.pictures if p["name"] in before]
-    columns = dict.fromkeys(column for was, _ in pairs for column in was if column in LIMITS)
-    for column in columns:
-        values = [(was.get(column), now.get(column)) for was, now in pairs]
-        numbers = np.array([pair for pair in values if _are_numbers(pair)], float)
-        if not len(numbers):
-            continue
-        sign, least = LIMITS[column]
-        low, high = mean_interval(numbers[:, 1] - numbers[:, 0])
-        worst, best = (low, high) if sign > 0 else (-high, -low)
-        verdict = "worse" if best < -least else "better" if worst > least else ""
-        means = numbers.mean(axis=0)
-        words = f"{key}: {column} ({len(numbers)} pictures)"
-        yield Change(words, float(means[0]), float(means[1]), (low, high), verdict)
-
-
-def _are_numbers(pair: Sequence[Scalar]) -> bool:
-    return all(isinstance(value, float) for value in pair)
-
-
-def _flicker(key: str, old: FlickerRow, new: FlickerRow, tolerance: float) -> Iterator[Change]:
-    for column in ("error_deviation", "error_change"):
-        was, now = getattr(old, column), getattr(new, column)
-        worse, better = now > was * (1 + tolerance), now * (1 + tolerance) < was
-        verdict = "worse" if worse else "better" if better else ""
-        yield Change(f"{key}: {column}", was, now, None, verdict)
-    difference, least = new.psnr_db - old.psnr_db, LIMITS["psnr_db"][1]
-    verdict = "worse" if difference < -least else "better" if difference > least else ""
-    yield Change(f"{key}: psnr_db", old.psnr_db, new.psnr_db, None, verdict)
+    if not rows:
+        raise UsageError("--relative expects latencies of two models or more")
+    return replace(result, results=rows)
 
 
 def _print(found: Sequence[Change]) -> None:

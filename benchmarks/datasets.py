@@ -23,7 +23,7 @@ from typing import NamedTuple
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.inputs import IMAGE_SUFFIXES
 
-__all__ = ["PHOTOGRAPHS", "DataSet", "Haze", "Item", "find_data_set"]
+__all__ = ["PHOTOGRAPHS", "DataSet", "Haze", "Item", "find_data_set", "pictures_in"]
 
 PHOTOGRAPHS = "photographs"
 
@@ -50,11 +50,12 @@ class Item(NamedTuple):
 class DataSet:
     """What was found in a folder."""
 
-    folder: Path
     layout: str
     """A name from the top of this module."""
     items: tuple[Item, ...]
     """By scene, then by haze."""
+    left_out: int = 0
+    """Pictures beside the hazy ones whose names do not say which scene they show."""
 
     @property
     def has_references(self) -> bool:
@@ -108,6 +109,9 @@ _LAYOUTS = (
 )
 
 
+_FOLDERS = {name for layout in _LAYOUTS for name in layout.hazy_folders}
+
+
 def find_data_set(folder: Path) -> DataSet:
     """Recognises the layout of a folder from its files. Nothing is decoded yet.
 
@@ -118,14 +122,19 @@ def find_data_set(folder: Path) -> DataSet:
         raise InputError(f"{folder}: expected a folder of pictures, found none")
     for layout in _LAYOUTS:
         if found := _find(folder, layout):
-            return DataSet(folder, layout.name, found)
-    if alone := _pictures(folder):
+            used = {path for item in found for path in (item.hazy, item.clear)}
+            left_out = len({*_in(folder, layout.hazy_folders)} - used)
+            return DataSet(layout.name, found, left_out)
+    if alone := pictures_in(folder):
         items = tuple(Item(path, None) for path in sorted(alone, key=_natural))
-        return DataSet(folder, PHOTOGRAPHS, items)
+        return DataSet(PHOTOGRAPHS, items)
     names = ", ".join(sorted(path.name for path in folder.iterdir())[:4]) or "an empty folder"
+    places = sorted(path for path in folder.glob("*/*") if path.is_dir())
+    inside = [path.parent for path in places if path.name.lower() in _FOLDERS]
+    hint = f"; name one of its folders, {inside[0]} for example" if inside else ""
     raise InputError(
         f"{folder}: expected pictures, or hazy/ with names as in SOTS, O-HAZE, I-HAZE, "
-        f"Dense-Haze or Haze4K and clear/ or GT/ beside it, found {names}"
+        f"Dense-Haze or Haze4K and clear/ or GT/ beside it, found {names}{hint}"
     )
 
 
@@ -138,6 +147,10 @@ def _find(folder: Path, layout: _Layout) -> tuple[Item, ...]:
     }
     if not hazy:
         return ()
+    stems: dict[str, Path] = {}
+    for path in hazy:
+        if (first := stems.setdefault(path.stem, path)) is not path:
+            raise InputError(f"{path}: expected each name once, got {first} too")
     clear: dict[str, Path] = {}
     for path in _in(folder, layout.clear_folders):
         if (first := clear.setdefault(path.stem.lower(), path)) is not path:
@@ -163,17 +176,21 @@ def _find(folder: Path, layout: _Layout) -> tuple[Item, ...]:
 def _in(folder: Path, names: tuple[str, ...]) -> list[Path]:
     """The pictures of the folder's folders of these names; of itself where there are no names."""
     if not names:
-        return _pictures(folder)
+        return pictures_in(folder)
     inside = (path for path in sorted(folder.iterdir()) if path.is_dir())
-    return [picture for path in inside if path.name.lower() in names for picture in _pictures(path)]
+    return [
+        picture for path in inside if path.name.lower() in names for picture in pictures_in(path)
+    ]
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """Without the ._NAME that macOS's archives hold beside each NAME."""
+def pictures_in(folder: Path) -> list[Path]:
+    """By name, without the ._NAME that macOS's archives hold beside each NAME."""
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+        if path.suffix.lower() in IMAGE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.is_dir()
     ]
 
 

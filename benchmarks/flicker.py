@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import peak_signal_noise_ratio
 from tqdm import tqdm
 
 from dehaze.runtime.dehazer import open_dehazer
@@ -20,6 +20,8 @@ from dehaze.runtime.errors import InputError
 from dehaze.runtime.stream import Stream, StreamOptions
 from dehaze.runtime.video import file_airlight
 from dehaze.runtime.video_reader import TimedFrame, VideoReader
+
+from .quality import psnr
 
 __all__ = ["FLICKER_PROTOCOL", "Flicker", "measure_flicker"]
 
@@ -36,7 +38,7 @@ class Flicker:
 
     frames: int
     psnr_db: float
-    """Mean over the frames."""
+    """Mean over the frames; infinite where one equals its clear one."""
     error_deviation: float
     """Standard deviation over time of the frames' errors, in levels of 255."""
     error_change: float
@@ -52,26 +54,26 @@ def measure_flicker(
         InputError: a video that cannot be read, or two of different sizes or lengths.
         ModelError: a model that cannot be opened.
     """
-    psnr, errors = [], []
+    scores, errors = [], []
     with (
         open_dehazer(model, threads=threads) as dehazer,
         file_airlight(hazy, dehazer, options) as airlight,
     ):
         stream = Stream(dehazer, options, airlight)
-        pairs = zip(_frames(hazy), _frames(clear), strict=True)
-        try:
-            for (seconds, frame), (_, expected) in tqdm(pairs, disable=None, leave=False):
-                if frame.shape != expected.shape:
-                    raise InputError(f"expected {hazy} and {clear} to have frames of one size")
-                result = stream(frame, seconds).pixels
-                psnr.append(peak_signal_noise_ratio(expected, result, data_range=255))
-                errors.append(np.mean(result.astype(np.float32) - expected))
-        except ValueError as error:  # from zip
-            raise InputError(f"expected as many frames in {hazy} as in {clear}") from error
+        pairs = zip_longest(_frames(hazy), _frames(clear))
+        for hazy_frame, clear_frame in tqdm(pairs, disable=None, leave=False):
+            if hazy_frame is None or clear_frame is None:
+                raise InputError(f"expected as many frames in {hazy} as in {clear}")
+            (seconds, frame), (_, expected) = hazy_frame, clear_frame
+            if frame.shape != expected.shape:
+                raise InputError(f"expected {hazy} and {clear} to have frames of one size")
+            result = stream(frame, seconds).pixels
+            scores.append(psnr(result, expected))
+            errors.append(np.mean(result.astype(np.float32) - expected))
     if len(errors) < 2:
         raise InputError(f"{hazy}: expected two frames or more")
     change = np.abs(np.diff(errors)).mean()
-    return Flicker(len(errors), float(np.mean(psnr)), float(np.std(errors)), float(change))
+    return Flicker(len(errors), float(np.mean(scores)), float(np.std(errors)), float(change))
 
 
 def _frames(path: Path) -> Iterator[tuple[float, NDArray[np.uint8]]]:

@@ -65,12 +65,13 @@ class Adapter:
             values = values.transpose(2, 0, 1)
         return np.ascontiguousarray(values[None], np.float32)
 
-    def frame_from_array(self, values: NDArray[Any], height: int, width: int) -> NDArray[np.uint8]:
-        """The model's output to (H, W, 3) uint8 RGB."""
-        if self.layout == "nchw" and values.ndim == 4:
-            values = values.transpose(0, 2, 3, 1)
-        shape = values.shape
-        if len(shape) != 4 or shape[3] != 3 or shape[1] < height or shape[2] < width:
+    def frame_from_array(self, values: Any, height: int, width: int) -> NDArray[np.uint8]:
+        """The model's output, padded as its input or not, to (H, W, 3) uint8 RGB; NaN is black."""
+        if self.layout == "nchw" and np.ndim(values) == 4:
+            values = np.transpose(values, (0, 2, 3, 1))
+        shape = np.shape(values)
+        padded = height + -height % self.multiple, width + -width % self.multiple
+        if shape not in ((1, height, width, 3), (1, *padded, 3)):
             raise ModelError(
                 f"expected a picture of {width}x{height} as {self.layout}, got {shape} after "
                 f"sorting as nhwc; see layout= and multiple= of {ADAPTER_EXAMPLE}"
@@ -142,7 +143,8 @@ def _multiple(text: str) -> int:
 
 
 def _is_number(text: str) -> bool:
-    return re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", text.strip().lower()) is not None
+    number = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", text.strip().lower())
+    return number is not None and abs(float(text)) < 1e6  # 1e400 is infinite
 
 
 _READERS: dict[str, Any] = {
@@ -164,7 +166,6 @@ class ForeignOnnx:
     """
 
     def __init__(self, path: Path, adapter: Adapter, threads: int | None = None) -> None:
-        self.name = path.stem
         self._path, self._adapter = path, adapter
         if not path.is_file():
             raise ModelError(f"{path}: expected an ONNX model, found no such file")

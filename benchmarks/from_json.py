@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +17,8 @@ class WrongValueError(Exception):
         super().__init__(f"{where}: expected {expected}, got {shown[:60]}{'…' * (len(shown) > 60)}")
 
 
+_LARGEST = 1e15
+"""What no figure of ours reaches: nanoseconds of a week, bytes of all memory. NaN is not below."""
 _WORDS = {str: "text", int: "a whole number", float: "a number", type(None): "null"}
 
 
@@ -59,7 +60,9 @@ def _fits(value: Any, wanted: Any) -> bool:
     if isinstance(value, bool):
         return False
     if wanted is float:
-        return isinstance(value, (int, float)) and math.isfinite(value)
+        return isinstance(value, (int, float)) and -_LARGEST < value < _LARGEST
+    if wanted is int:
+        return isinstance(value, int) and -_LARGEST < value < _LARGEST
     return isinstance(value, wanted) if isinstance(wanted, type) else False
 
 

@@ -18,7 +18,7 @@ from dehaze.runtime.models import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
 
 from .intervals import median_is_stable, ratio_interval
-from .methods import about_method, is_ours, open_method
+from .methods import about_method, check_ours, is_ours, open_method
 from .peak_memory import peak_memory
 from .power import Power, measure_power
 from .results import LatencyRow, Model
@@ -67,6 +67,7 @@ def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Ite
                 method = stack.enter_context(open_method(name, threads))
                 cases.append(Case(about_method(name, method), method))
                 continue
+            check_ours(name)
             for backend in backends:
                 session, why = open_session(
                     model_path(name), cast(Backend, backend), threads=threads
@@ -76,7 +77,9 @@ def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Ite
                 def device_times(session: object = session) -> Any:
                     return getattr(session, "device_times", None)
 
-                cases.append(Case(model_of(name, dehazer.contract, why), dehazer, device_times))
+                model = model_of(name, dehazer.contract, why)
+                if all((c.model.name, c.model.backend) != (name, model.backend) for c in cases):
+                    cases.append(Case(model, dehazer, device_times))  # auto may be another one
         yield cases
 
 

@@ -20,8 +20,10 @@ from .latency import (
     measure_latency,
     measure_stages,
 )
+from .methods import expect_different, is_ours
 from .power import INTERVAL_MS
-from .results import LatencyRow, Model, Result, write_result
+from .result_file import write_result
+from .results import LatencyRow, Model, Result
 from .surroundings import machine, now
 
 __all__ = ["run_latency"]
@@ -36,14 +38,15 @@ def run_latency(options: argparse.Namespace, command: str) -> None:
     """Measures, prints a table and writes the file that --json names.
 
     Raises:
-        UsageError: --stages with several models.
+        UsageError: --stages with several models or one from elsewhere, a model twice.
     """
-    if options.stages and len(options.models) != 1:
-        raise UsageError(f"--stages expects one model, got {len(options.models)}")
+    if options.stages and (len(options.models) != 1 or not is_ours(options.models[0])):
+        raise UsageError(f"--stages expects one model of ours, got {' '.join(options.models)}")
+    expect_different(options.models)
     created, load = now(), _load()
     measured: list[tuple[Model, LatencyRow]] = []
-    for size in options.sizes:
-        for threads in options.threads or [os.cpu_count() or 1]:
+    for size in dict.fromkeys(options.sizes):
+        for threads in dict.fromkeys(options.threads or [os.cpu_count() or 1]):
             part = measure_latency(
                 options.models, size, threads, options.runs,
                 backends=options.backends, memory=options.memory,

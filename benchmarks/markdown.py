@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dehaze.runtime.errors import InputError, one_line
-from dehaze.runtime.output_file import finished_output
 
 from .report_tables import Table, summary
 from .results import Result
 
-__all__ = ["fill_in", "markdown", "markdown_table"]
+__all__ = ["code", "filled_in", "markdown", "markdown_table"]
 
+_BEGIN = r"<!-- dehaze-bench (?P<name>[^\n]+?) -->[ \t]*(?P<newline>\r?\n)"
 _PLACE = re.compile(
-    r"(?P<begin><!-- dehaze-bench (?P<name>\S+) -->\n).*?(?P<end><!-- end -->)", re.DOTALL
+    rf"(?P<begin>{_BEGIN})(?:(?!<!-- dehaze-bench ).)*?(?P<end><!-- end -->)", re.DOTALL
 )
 
 
@@ -33,37 +33,48 @@ def markdown_table(table: Table) -> str:
     return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
 
-def fill_in(path: Path, results: Mapping[str, Result]) -> None:
-    """Writes tables over what stands between `<!-- dehaze-bench NAME -->` and `<!-- end -->`.
+def code(words: object) -> str:
+    """Words as code, in one line; no comment that would end a place to fill in."""
+    text = " ".join(str(words).split()).replace("<!--", "<! --")
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{text}{fence}" if len(fence) == 1 else f"{fence} {text} {fence}"
 
-    Places of other names are left as they are.
+
+def filled_in(path: Path, results: Mapping[str, Result]) -> str:
+    """A file with tables over what stands between `<!-- dehaze-bench NAME -->` and `<!-- end -->`.
+
+    Places of other names are left as they are, and so are the ends of lines.
 
     Args:
         path: a file in Markdown.
         results: by the name of their file, without `.json`.
 
     Raises:
-        InputError: the file cannot be read, or has no place for any of the results.
+        InputError: the file cannot be read, has no place for any of the results, or one without
+            an end before the next begins.
     """
     try:
-        text = path.read_text()
+        text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({one_line(error)})") from error
-    if not {place["name"] for place in _PLACE.finditer(text)} & results.keys():
+    places = {place.start(): place["name"] for place in _PLACE.finditer(text)}
+    for begin in re.finditer(_BEGIN, text):
+        if begin["name"] in results and begin.start() not in places:
+            raise InputError(f"{path}: expected <!-- end --> below {begin[0].strip()}, found none")
+    if not {*places.values()} & results.keys():
         place = f"<!-- dehaze-bench {next(iter(results), 'NAME')} -->"
         raise InputError(f"{path}: expected a line {place} and, below it, <!-- end -->, found none")
 
     def filled(place: re.Match[str]) -> str:
         if (result := results.get(place["name"])) is None:
             return place[0]
-        return f"{place['begin']}{_about(result)}{place['end']}"
+        return f"{place['begin']}{_about(result).replace(chr(10), place['newline'])}{place['end']}"
 
-    with finished_output(path, overwrite=True) as unfinished:
-        unfinished.write_text(_PLACE.sub(filled, text))
+    return _PLACE.sub(filled, text)
 
 
 def _about(result: Result) -> str:
     machine = result.machine
     place = markdown(machine.gpu or f"{machine.processor}, {machine.usable_cores} cores")
-    line = f"`{result.command}`, {place}, {result.created[:10]}"
+    line = f"{code(result.command)}, {place}, {result.created[:10]}"
     return f"{markdown_table(summary(result))}\n{line}\n"

@@ -9,6 +9,7 @@ PATH.onnx@input=0..1      a model from elsewhere and its pixels, see foreign_onn
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.dehazer import open_dehazer
-from dehaze.runtime.errors import ModelError
+from dehaze.runtime.errors import ModelError, UsageError
 from dehaze.runtime.models import list_models
 from dehaze.runtime.onnx_metadata import metadata_from_onnx
 from dehaze.runtime.stream import Stream, StreamOptions
@@ -28,16 +29,14 @@ from .foreign_onnx import ADAPTER_EXAMPLE, ForeignOnnx, parse_adapter
 from .results import Model
 from .surroundings import model_of
 
-__all__ = ["Baseline", "Method", "OurModel", "about_method", "is_ours", "open_method"]
+__all__ = [
+    "Baseline", "Method", "OurModel",
+    "about_method", "check_ours", "expect_different", "is_ours", "open_method",
+]  # fmt: skip
 
 
 class Method(Protocol):
     """Takes the haze out of pictures; a context manager."""
-
-    @property
-    def name(self) -> str:
-        """For tables: `edge`, `dcp`, or a file's name without its ending."""
-        ...
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB to the same."""
@@ -60,7 +59,7 @@ def open_method(argument: str, threads: int | None = None) -> Method:
         UsageError: a word about them that cannot be understood.
     """
     if is_ours(argument):
-        _check_ours(argument)
+        check_ours(argument)
         return OurModel(argument, threads)
     if argument in BASELINES:
         return Baseline(argument, threads)
@@ -86,8 +85,23 @@ def about_method(argument: str, method: Method) -> Model:
     return Model(argument, "", "", "", 0, 0, "opencv", "a classical method")
 
 
-def _check_ours(argument: str) -> None:
-    """Raises ModelError with a hint where `open_dehazer` has none to give."""
+def expect_different(arguments: Sequence[str]) -> None:
+    """Rows of results are told apart by these.
+
+    Raises:
+        UsageError: one is there twice.
+    """
+    for argument in arguments:
+        if arguments.count(argument) > 1:
+            raise UsageError(f"expected each METHOD once, got {argument} twice")
+
+
+def check_ours(argument: str) -> None:
+    """Where `open_dehazer` has no hint to give.
+
+    Raises:
+        ModelError: no such file, or one from elsewhere.
+    """
     path = Path(argument)
     if argument in list_models():
         return
@@ -108,7 +122,6 @@ class OurModel:
     """A model of dehaze-edge, as `open_dehazer` runs it."""
 
     def __init__(self, model: str, threads: int | None = None) -> None:
-        self.name = Path(model).stem if model not in list_models() else model
         self._dehazer = open_dehazer(model, threads=threads)
         options = StreamOptions(temporal=False, auto=self.has_auto)
         self._stream = Stream(self._dehazer, options)
@@ -145,7 +158,6 @@ class Baseline:
     """A classical method; while one is open OpenCV has as many threads as asked for."""
 
     def __init__(self, name: str, threads: int | None = None) -> None:
-        self.name = name
         self._apply = BASELINES[name]
         self._threads_before = cv2.getNumThreads()
         if threads is not None:

@@ -47,11 +47,13 @@ def measure_power(call: Callable[[], object], seconds: float = 5.0) -> Power | N
         return None
     command = [program, "--interval", str(INTERVAL_MS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tegrastats:
-        started, calls = time.perf_counter(), 0
-        while (passed := time.perf_counter() - started) < seconds:
-            call()
-            calls += 1
-        tegrastats.terminate()
+        try:
+            started, calls = time.perf_counter(), 0
+            while (passed := time.perf_counter() - started) < seconds:
+                call()
+                calls += 1
+        finally:  # it would run, and be waited for, without end
+            tegrastats.terminate()
         lines = tegrastats.communicate()[0].splitlines()
     return _power(lines, passed / calls)
 

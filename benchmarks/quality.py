@@ -20,19 +20,19 @@ from dehaze.runtime.images import read_picture
 
 from .contrast import ContrastGain, contrast_gain
 from .datasets import DataSet, Haze, Item
+from .intervals import DRAWS_OF_MEANS
 from .methods import Method, OurModel
 
 __all__ = [
     "PHOTOGRAPH_PROTOCOL",
     "PROTOCOL",
     "Harm",
-    "Interval",
     "PhotographScore",
     "Score",
     "measure_harm",
     "measure_photographs",
     "measure_quality",
-    "with_interval",
+    "psnr",
 ]
 
 PROTOCOL = {
@@ -43,7 +43,7 @@ PROTOCOL = {
     "PSNR": "of each picture over all its values, in dB, then the mean over pictures",
     "SSIM": "Wang et al. 2004: Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03, "
     "population covariance, mean over colours and pixels 5 or more from the border (scikit-image)",
-    "interval": "95 % bootstrap, 10000 draws of clear scenes, each with all its haze",
+    "interval": f"95 % bootstrap, {DRAWS_OF_MEANS} draws of clear scenes, each with all its haze",
 }
 PHOTOGRAPH_PROTOCOL = {
     "decoder": PROTOCOL["decoder"],
@@ -55,7 +55,6 @@ MOST_BORDER = 20
 """Rows or columns that a clear picture may have more than its hazy one: RESIDE cuts 10 pixels off
 each side of NYU's 640x480, in some releases off the hazy pictures alone."""
 _SSIM_WINDOW = 11
-_DRAWS = 10_000
 
 Picture = NDArray[np.uint8]
 
@@ -73,15 +72,6 @@ class Score:
     ssim: float
     hazy_psnr_db: float
     """Of the hazy picture as it is."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and where 95 % of the bootstrap's means lie."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -114,8 +104,8 @@ def measure_quality(method: Method, data: DataSet) -> list[Score]:
         clear = _cut_to(_reference(item), hazy.shape, item)
         result = method(hazy)
         name, scene = item.hazy.stem, item.clear.stem if item.clear else ""
-        psnr, ssim, before = _psnr(result, clear), _ssim(result, clear), _psnr(hazy, clear)
-        scores.append(Score(name, scene, item.haze, psnr, ssim, before))
+        after, before = psnr(result, clear), psnr(hazy, clear)
+        scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before))
     return scores
 
 
@@ -145,27 +135,10 @@ def measure_harm(method: Method, data: DataSet) -> list[Harm]:
     results = []
     for item in _progress(list(scenes.values())):
         clear = _reference(item)
-        auto = _psnr(with_auto(clear), clear) if with_auto else None
+        auto = psnr(with_auto(clear), clear) if with_auto else None
         assert item.clear is not None  # _reference has looked
-        results.append(Harm(item.clear.stem, _psnr(method(clear), clear), auto))
+        results.append(Harm(item.clear.stem, psnr(method(clear), clear), auto))
     return results
-
-
-def with_interval(values: Sequence[float], scenes: Sequence[str]) -> Interval:
-    """The mean over pictures, with a bootstrap over scenes.
-
-    Pictures of one scene resemble each other: drawn one by one, SOTS's ten levels of 50 scenes
-    would count as 500 independent pictures. Where each has a scene of its own, it is the usual
-    bootstrap over pictures.
-    """
-    if not np.isfinite(values).all():  # a result that equals its reference
-        return Interval(math.inf, math.inf, math.inf)
-    _, members = np.unique(np.array(scenes), return_inverse=True)
-    sums, counts = np.bincount(members, values), np.bincount(members)
-    draws = np.random.default_rng(0).integers(0, counts.size, (_DRAWS, counts.size))
-    means = sums[draws].sum(axis=1) / counts[draws].sum(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Interval(float(np.mean(values)), float(low), float(high))
 
 
 def _progress(items: Sequence[Item]) -> tqdm[Item]:
@@ -202,7 +175,8 @@ def _cut_to(clear: Picture, shape: tuple[int, ...], item: Item) -> Picture:
     return clear[top : top + shape[0], left : left + shape[1]]
 
 
-def _psnr(result: Picture, clear: Picture) -> float:
+def psnr(result: Picture, clear: Picture) -> float:
+    """In dB; infinite where both are equal."""
     if np.array_equal(result, clear):
         return math.inf
     return float(peak_signal_noise_ratio(clear, result, data_range=255))

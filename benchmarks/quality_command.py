@@ -9,7 +9,7 @@ from pathlib import Path
 from dehaze.runtime.errors import UsageError
 
 from .datasets import DataSet, find_data_set
-from .methods import Method, about_method, open_method
+from .methods import Method, about_method, expect_different, open_method
 from .quality import (
     PHOTOGRAPH_PROTOCOL,
     PROTOCOL,
@@ -46,14 +46,16 @@ def quality_result(
     Raises:
         InputError: no pictures, or some that do not fit together.
         ModelError: a method that cannot be opened.
-        UsageError: `do_no_harm` without clear pictures.
+        UsageError: `do_no_harm` without clear pictures, a method twice.
     """
     created = now()
     data = find_data_set(folder)
     if do_no_harm and not data.has_references:
         raise UsageError(f"--do-no-harm needs clear pictures, {folder} has photographs alone")
-    say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
+    others = f", {data.left_out} of other names left out" if data.left_out else ""
+    say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures{others}")
     rows = []
+    expect_different(arguments)
     with ExitStack() as opened:
         # All of them first: a typing mistake in the last is told before minutes of measuring.
         methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}

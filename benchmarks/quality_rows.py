@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from statistics import fmean, median
 
-from .quality import Harm, PhotographScore, Score, with_interval
+import numpy as np
+
+from .intervals import mean_interval
+from .quality import Harm, PhotographScore, Score
 from .results import QualityRow, Scalar
 
 __all__ = [
@@ -24,8 +27,7 @@ __all__ = [
 def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
     """Of pictures with a clear one; null in place of an infinite PSNR."""
     scenes = [score.scene for score in scores]
-    psnr = with_interval([score.psnr_db for score in scores], scenes)
-    ssim = with_interval([score.ssim for score in scores], scenes)
+    psnr, ssim = [score.psnr_db for score in scores], [score.ssim for score in scores]
     pictures: list[dict[str, Scalar]] = [
         {
             "name": score.name,
@@ -39,14 +41,11 @@ def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
         for score in scores
     ]
     means = {
-        "psnr_db": _rounded(psnr.mean, 3),
-        "ssim": _rounded(ssim.mean, 4),
+        "psnr_db": _rounded(fmean(psnr), 3),
+        "ssim": _rounded(fmean(ssim), 4),
         "hazy_psnr_db": _rounded(fmean(score.hazy_psnr_db for score in scores), 3),
     }
-    intervals = {
-        "psnr_db": [_rounded(psnr.low, 3), _rounded(psnr.high, 3)],
-        "ssim": [_rounded(ssim.low, 4), _rounded(ssim.high, 4)],
-    }
+    intervals = {"psnr_db": _interval(psnr, scenes, 3), "ssim": _interval(ssim, scenes, 4)}
     return QualityRow(model, means, pictures, intervals)
 
 
@@ -140,6 +139,12 @@ def _mean(pictures: Sequence[dict[str, Scalar]], column: str) -> float | None:
 def _median(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return median(known) if known else math.nan
+
+
+def _interval(values: Sequence[float], scenes: Sequence[str], digits: int) -> list[float | None]:
+    if not all(map(math.isfinite, values)):  # a result that equals its reference
+        return [None, None]
+    return [_rounded(limit, digits) for limit in mean_interval(np.array(values), scenes)]
 
 
 def _rounded(value: float, digits: int) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
 from dehaze.runtime.preview_server import PREVIEW_FOLDER
 
-from .markdown import fill_in, markdown, markdown_table
+from .markdown import filled_in, markdown, markdown_table
 from .report_pictures import picture_pairs
 from .report_plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
 from .report_tables import heading, labels, model_table, tables
-from .results import Machine, Model, Result, read_result
+from .result_file import read_result
+from .results import Machine, Model, Result
 
 __all__ = ["write_reports"]
 
@@ -36,19 +38,15 @@ def write_reports(
 
     Args:
         files: results, and rankings of layers (*.sensitivity.json).
-        into: files in Markdown whose tables are filled in, see `fill_in`.
+        into: files in Markdown whose tables are filled in, see `filled_in`.
         pictures: a folder or a video to show before and after `model`; they become part of the
             page, so they must be such as may be shown.
 
     Raises:
-        UsageError: no output, or one of another kind; files of one name with `into`.
+        UsageError: no output, one of another kind, or one twice; files of one name with `into`.
         InputError: a file or picture that cannot be read.
     """
-    if not outputs and not into:
-        raise UsageError("give --out, --into or both")
-    for output in outputs:
-        if output.suffix not in (".html", ".md"):
-            raise UsageError(f"expected --out to end in .html or .md, got {output}")
+    _check_outputs(outputs, into)
     read = [path for path in files if not path.name.endswith(SENSITIVITY_SUFFIX)]
     names = [path.stem for path in read]
     if into and len({*names}) < len(names):
@@ -67,12 +65,29 @@ def write_reports(
         "pictures_model": model,
     }
     environment = _environment()
+    texts = {
+        output: environment.get_template(f"report{output.suffix}").render(content)
+        for output in outputs
+    }
+    named = dict(zip(names, results, strict=True))
+    texts |= {path: filled_in(path, named) for path in into}  # nothing is written until all is well
+    for path, text in texts.items():
+        with finished_output(path, overwrite=True) as unfinished:
+            # Names of files need not be valid UTF-8.
+            unfinished.write_bytes(text.encode("utf-8", "backslashreplace"))
+
+
+def _check_outputs(outputs: Sequence[Path], into: Sequence[Path]) -> None:
+    """Raises UsageError as `write_reports` says."""
+    if not outputs and not into:
+        raise UsageError("give --out, --into or both")
     for output in outputs:
-        template = environment.get_template(f"report{output.suffix}")
-        with finished_output(output, overwrite=True) as unfinished:
-            unfinished.write_text(template.render(content))
-    for path in into:
-        fill_in(path, dict(zip(names, results, strict=True)))
+        if output.suffix not in (".html", ".md"):
+            raise UsageError(f"expected --out to end in .html or .md, got {output}")
+    places = [os.path.realpath(path) for path in (*outputs, *into)]
+    for path, place in zip((*outputs, *into), places, strict=True):
+        if places.count(place) > 1:
+            raise UsageError(f"expected each file once in --out and --into, got {path} twice")
 
 
 def _environment() -> Environment:

@@ -18,6 +18,8 @@ from dehaze.runtime.images import read_picture
 from dehaze.runtime.inputs import IMAGE_SUFFIXES
 from dehaze.runtime.video_reader import TimedFrame, VideoReader
 
+from .datasets import pictures_in
+
 __all__ = ["PicturePair", "picture_pairs"]
 
 MOST = 2
@@ -54,7 +56,7 @@ def picture_pairs(path: Path, model: str) -> list[PicturePair]:
 def _pictures(path: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
     """Evenly spread over the folder or the video."""
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        files = pictures_in(path)
         for number in _spread(len(files)):
             yield files[number].stem, read_picture(files[number]).rgb
     elif path.suffix.lower() in IMAGE_SUFFIXES:
@@ -77,7 +79,7 @@ def _frames(path: Path) -> Iterator[NDArray[np.uint8]]:
 
 def _pair(name: str, hazy: NDArray[np.uint8], clear: NDArray[np.uint8]) -> PicturePair:
     scale = min(1.0, LONGEST_SIDE / max(hazy.shape[:2]))
-    size = (round(hazy.shape[1] * scale), round(hazy.shape[0] * scale))
+    size = (max(1, round(hazy.shape[1] * scale)), max(1, round(hazy.shape[0] * scale)))
     return PicturePair(name, *size, _data_uri(hazy, size), _data_uri(clear, size))
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
-from dehaze.runtime.errors import InputError, one_line
+from dehaze.runtime.errors import InputError
 
+from .from_json import WrongValueError, from_json
 from .report_tables import Table, labels, settings
+from .result_file import read_json
 from .results import LatencyRow, QualityRow, Result
 from .scatter import Point, pareto_front, scatter_svg
 
 __all__ = [
-    "SENSITIVITY_SUFFIX", "Plot", "Sensitivity", "plot_table", "plots", "ranking", "ranking_table",
+    "SENSITIVITY_SUFFIX", "Layer", "Plot", "Sensitivity",
+    "plot_table", "plots", "ranking", "ranking_table",
 ]  # fmt: skip
 
 SENSITIVITY_SUFFIX = ".sensitivity.json"
@@ -26,16 +27,24 @@ MOST_LAYERS = 12
 
 
 @dataclass(frozen=True)
+class Layer:
+    """What one layer alone costs in INT8."""
+
+    layer: str
+    drop_db: float
+
+
+@dataclass(frozen=True)
 class Sensitivity:
     """What dehaze-export found out about the layers in INT8."""
 
-    name: str
     float32_db: float
     drop_db: float
     kept: list[str]
-    ranking: list[dict[str, Any]]
-    """`layer`, `drop_db`, most costly first."""
-    left_out: int
+    ranking: list[Layer]
+    """Most costly first."""
+    name: str = ""
+    left_out: int = 0
     """Of the ranking."""
 
 
@@ -50,31 +59,45 @@ class Plot:
 
 
 def plots(results: Sequence[Result]) -> list[Plot]:
-    """One for each size and number of threads at which two models or more are known."""
-    scores: dict[str, float] = {}
+    """One for each size and number of threads at which two models or more are known.
+
+    Scores of other pictures have a plot of their own.
+    """
+    scores: dict[str, dict[str, float]] = {}
+    layouts: dict[str, str] = {}
     for result in results:
         for quality in result.rows(QualityRow):
             if (psnr := quality.means.get("psnr_db")) is not None:
-                scores[_identity(quality.model, result)] = psnr
+                data = result.data.sha256 if result.data else ""
+                scores.setdefault(data, {})[_identity(quality.model, result)] = psnr
+                layouts[data] = result.data.layout if result.data else ""
     found = []
     for result in results:
         words = labels(row.model for row in result.rows(LatencyRow))
         for setting, here in settings(result.rows(LatencyRow)):
             several = len({row.model for row in here}) < len(here)
-            points = [
-                Point(_label(words[row.model], row.backend if several else ""), row.p50_ms, score)
-                for row in here
-                if (score := scores.get(_identity(row.model, result))) is not None
-            ]
-            if len(points) > 1:
-                svg = Markup(scatter_svg(points))
-                found.append(Plot(setting, svg, points, pareto_front(points)))
+            for data, known in scores.items():
+                points = [
+                    Point(
+                        _label(words[row.model], row.backend if several else ""), row.p50_ms, psnr
+                    )
+                    for row in here
+                    if (psnr := known.get(_identity(row.model, result))) is not None
+                ]
+                if len(points) > 1:
+                    title = f"{layouts[data]}, {setting}" if len(scores) > 1 else setting
+                    svg = Markup(scatter_svg(points))
+                    found.append(Plot(title, svg, points, pareto_front(points)))
     return found
 
 
 def _identity(name: str, result: Result) -> str:
-    """The file's hash, for a name may mean another file elsewhere; the name where there is none."""
-    return next((m.sha256 for m in result.models if m.name == name and m.sha256), name)
+    """The file's hash, for a name may mean another file elsewhere; the name where there is none.
+
+    With what was said of a foreign file's pixels, which may have been something else before.
+    """
+    sha256 = next((m.sha256 for m in result.models if m.name == name and m.sha256), None)
+    return f"{sha256} {name.partition('.onnx@')[2]}" if sha256 else name
 
 
 def _label(name: str, backend: str) -> str:
@@ -92,7 +115,7 @@ def plot_table(plot: Plot) -> Table:
 
 
 def ranking_table(found: Sensitivity) -> Table:
-    rows = [[one["layer"], f"{one['drop_db']:.4f}"] for one in found.ranking]
+    rows = [[one.layer, f"{one.drop_db:.4f}"] for one in found.ranking]
     return Table("", ["layer", "dB lost by it alone"], rows)
 
 
@@ -103,19 +126,17 @@ def ranking(path: Path) -> Sensitivity:
         InputError: it cannot be read, or is something else.
     """
     try:
-        found = json.loads(path.read_text())
-        layers = [
-            {"layer": str(one["layer"]), "drop_db": float(one["drop_db"])}
-            for one in found["ranking"]
-        ]
-        kept = [str(layer) for layer in found["kept"]]
-        figures = float(found["float32_db"]), float(found["drop_db"])
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({one_line(error)})") from error
-    except (ValueError, KeyError, TypeError) as error:
+        found: Sensitivity = from_json(read_json(path), Sensitivity, "ranking")
+        if not found.ranking:
+            raise WrongValueError("ranking", "at least one layer", found.ranking)
+    except WrongValueError as error:
         raise InputError(
-            f"{path}: expected a ranking of layers by dehaze-export --int8, got something else"
+            f"{path}: expected a ranking of layers by dehaze-export --int8, got something else "
+            f"({error})"
         ) from error
-    name = path.name.removesuffix(SENSITIVITY_SUFFIX)
-    left_out = max(0, len(layers) - MOST_LAYERS)
-    return Sensitivity(name, *figures, kept, layers[:MOST_LAYERS], left_out)
+    return replace(
+        found,
+        name=path.name.removesuffix(SENSITIVITY_SUFFIX),
+        ranking=found.ranking[:MOST_LAYERS],
+        left_out=max(0, len(found.ranking) - MOST_LAYERS),
+    )

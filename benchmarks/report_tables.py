@@ -153,7 +153,8 @@ def _ratio_interval(row: LatencyRow) -> str:
 
 
 def _span(limits: Sequence[float | None], form: str) -> str:
-    return _DASH.join(_words(limit, form) for limit in limits)
+    known = any(limit is not None for limit in limits)
+    return _DASH.join(_words(limit, form) for limit in limits) if known else _DASH
 
 
 def _words(value: float | None, form: str) -> str:
@@ -220,7 +221,7 @@ def _flicker_table(rows: Sequence[FlickerRow]) -> Table:
     heads = ["model", "way", "frames", "PSNR, dB", "deviation over time", "change frame to frame"]
     cells = [
         [
-            *(row.model, row.way, str(row.frames), f"{row.psnr_db:.2f}"),
+            *(row.model, row.way, str(row.frames), _words(row.psnr_db, "{:.2f}")),
             *(f"{row.error_deviation:.3f}", f"{row.error_change:.3f}"),
         ]
         for row in rows
@@ -233,7 +234,13 @@ def model_table(models: Sequence[Model]) -> Table:
     heads = ["model", "precision", "weights", "parameters", "MiB", "backend", "SHA-256"]
     cells = [
         [
-            *(words[m.name], m.precision, m.weights, str(m.parameters), f"{m.bytes / 2**20:.2f}"),
+            *(
+                words[m.name],
+                m.precision,
+                m.weights,
+                str(m.parameters or ""),
+                f"{m.bytes / 2**20:.2f}",
+            ),
             *(m.backend, m.sha256),
         ]
         for m in models

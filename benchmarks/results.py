@@ -1,41 +1,22 @@
-"""The file that every dehaze-bench command writes with --json: what was measured, on what, how.
-
-One JSON object, of one version for all kinds. `Result` is its shape; every field is written, and a
-number that is not finite (the PSNR of equal pictures) is written as null.
-"""
+"""What every dehaze-bench command measures: figures, on what, how. `result_file` stores it."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints
-
-from dehaze.runtime.errors import InputError, one_line
-from dehaze.runtime.output_file import finished_output
-
-from .from_json import WrongValueError, from_json
+from typing import Literal, TypeAlias, TypeVar
 
 __all__ = [
-    "VERSION",
     "Data",
     "FlickerRow",
+    "Kind",
     "LatencyRow",
     "Machine",
     "Model",
     "QualityRow",
     "Result",
     "Scalar",
-    "read_result",
-    "write_result",
 ]
-
-VERSION = 1
-"""Raised when an older reader could no longer read what is written."""
 
 Kind: TypeAlias = Literal["latency", "quality", "flicker"]
 Scalar: TypeAlias = float | str | None
@@ -162,17 +143,13 @@ class FlickerRow:
     model: str
     way: str
     frames: int
-    psnr_db: float
+    psnr_db: float | None
+    """None where a frame equals its clear one."""
     error_deviation: float
     error_change: float
 
 
 Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow)
-_ROWS: Mapping[str, Any] = {
-    "latency": list[LatencyRow],
-    "quality": list[QualityRow],
-    "flicker": list[FlickerRow],
-}
 
 
 @dataclass(frozen=True)
@@ -195,72 +172,3 @@ class Result:
     def rows(self, row_type: type[Row]) -> list[Row]:
         """The rows, where they are of this type."""
         return [row for row in self.results if isinstance(row, row_type)]
-
-
-def write_result(result: Result, path: str) -> None:
-    """Writes to the file `path`, whole or not at all; `-` is standard output.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    document = {"dehaze_bench": VERSION, **_plain(dataclasses.asdict(result))}
-    text = json.dumps(document, allow_nan=False, indent=1) + "\n"
-    if path == "-":
-        sys.stdout.write(text)
-        return
-    with finished_output(Path(path), overwrite=True) as unfinished:
-        unfinished.write_text(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    return [_plain(inner) for inner in value] if isinstance(value, list) else value
-
-
-def read_result(path: Path) -> Result:
-    """Reads what `write_result` wrote.
-
-    Raises:
-        InputError: it cannot be read, or is no such file; says what is wrong where.
-    """
-    try:
-        document = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({one_line(error)})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: expected JSON, got something else ({one_line(error)})"
-        ) from error
-    if not isinstance(document, dict) or "dehaze_bench" not in document:
-        raise InputError(f"{path}: expected a file written by dehaze-bench --json, got other JSON")
-    if document["dehaze_bench"] != VERSION:
-        raise InputError(
-            f"{path}: expected version {VERSION} of the format, got {document['dehaze_bench']!r}; "
-            f"measure again with this dehaze-bench"
-        )
-    try:
-        return _result(document)
-    except WrongValueError as error:
-        raise InputError(f"{path}: {error}; measure again") from error
-
-
-def _result(document: dict[str, Any]) -> Result:
-    kind = from_json(document.get("kind"), Kind, "kind")
-    rows = from_json(document.get("results"), _ROWS[kind], "results")
-    if not rows:
-        raise WrongValueError("results", "at least one row", [])
-    rounds: dict[tuple[int, int, int], int] = {}
-    for index, row in enumerate(rows):
-        if isinstance(row, LatencyRow):
-            times = row.milliseconds
-            expected = rounds.setdefault(row.setting, len(times))
-            if not times or len(times) != expected or min(*times, row.p50_ms) <= 0:
-                words = f"{max(1, expected)} times above 0, as many as other rows of its size"
-                raise WrongValueError(f"results[{index}].milliseconds", words, times)
-    names = [f.name for f in dataclasses.fields(Result) if f.name not in ("kind", "results")]
-    hints = get_type_hints(Result)
-    others = {name: from_json(document.get(name), hints[name], name) for name in names}
-    return Result(kind=kind, results=rows, **others)

@@ -11,6 +11,8 @@ __all__ = ["Point", "pareto_front", "scatter_svg"]
 
 WIDTH, HEIGHT = 400, 290
 """Small, so that the words stay readable where a phone shrinks it."""
+MOST_LETTERS = 40
+"""Of a name; the table has all of them."""
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 24, 44
 
 
@@ -83,6 +85,7 @@ def scatter_svg(points: Sequence[Point]) -> str:
 
 def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> str:
     """Beside the point, where no other label is and the picture does not end."""
+    label = label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1]}…"
     width = 7.2 * len(label)
     lines = [step for distance in range(0, 160, 13) for step in (-distance, distance)]
     choices = [
@@ -109,16 +112,17 @@ def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float
 def _ticks_between(low: float, high: float) -> list[float]:
     """Of a logarithmic axis: round numbers, 3 to 7 of them where there are such."""
     if high / low < 6:
-        step = next(m * 10.0**e for e in range(-4, 7) for m in (1, 2, 5)
+        step = next(m * 10.0**e for e in range(-4, 16) for m in (1, 2, 5)
                     if high - low <= 6 * m * 10.0**e)  # fmt: skip
         return [step * number for number in range(math.ceil(low / step), int(high / step) + 1)]
-    steps = [m * 10.0**e for e in range(-3, 7) for m in ((1, 2, 5) if high / low < 100 else (1,))]
+    steps = [m * 10.0**e for e in range(-3, 16) for m in ((1, 2, 5) if high / low < 100 else (1,))]
     return [step for step in steps if low <= step <= high]
 
 
 def _linear_ticks(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
-    step = next(s for s in (0.5, 1, 2, 5, 10, 20, 50) if (high - low) <= 5 * s)
+    steps = (0.5, *(m * 10.0**e for e in range(16) for m in (1, 2, 5)))
+    step = next(s for s in steps if (high - low) <= 5 * s)
     first = math.floor(low / step - 0.2)
     last = max(math.ceil(high / step + 0.2), first + 2)
     return [step * number for number in range(first, last + 1)]

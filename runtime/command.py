@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .errors import DehazeError
+from .errors import DehazeError, one_line
 
 __all__ = ["positive_float", "positive_int", "printable", "run_command"]
 
@@ -45,13 +45,22 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     Args:
         interrupted: what to say after Ctrl-C: what is left behind, and how to go on.
     """
+    if sys.stdout is None:  # started with it closed, `>&-`
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # until the process ends
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names need not be valid UTF-8
     try:
         action()
         sys.stdout.flush()
     except BrokenPipeError:  # as in `dehaze-run ... | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
+        return 1
+    except OSError as error:  # standard output on a full disk; files have errors of their own
+        _discard_output()
+        print(f"{name}: {printable(one_line(error))}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(f"{name}: not enough memory ({printable(one_line(error))})", file=sys.stderr)
         return 1
     except DehazeError as error:
         print(f"{name}: {printable(error)}", file=sys.stderr)
@@ -60,3 +69,9 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
         print(f"\n{name}: stopped; {interrupted}", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _discard_output() -> None:
+    """What is still to be printed; else Python would try, and complain, once more at its end."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import socket
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,21 +33,34 @@ def finished_output(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yields a temporary name in the folder of `path`; renames it at the end.
 
     When the block raises, the temporary file is removed and `path` stays as it was. The temporary
-    name keeps the suffix, from which formats are chosen.
+    name keeps the suffix, from which formats are chosen. A link stays a link, and a file that is
+    written over keeps its permissions.
 
     Raises:
-        OutputError: `path` exists and `overwrite` is not set, or it cannot be written.
+        OutputError: `path` exists and `overwrite` is not set, it is a device or pipe, which a
+            rename would take away, or it cannot be written.
     """
     name = f".{_machine()}-{os.getpid()}-{next(_numbers)}.part{path.suffix}"
-    unfinished = path.with_name(name)
+    # Of os.path, for pathlib's own raise at names too long and at links that lead in a circle.
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    unfinished = target.with_name(name)
     _open.add(unfinished)
     try:
-        if path.exists() and not overwrite:
+        there = target.exists()
+        if there and not overwrite:
             raise OutputError(f"{path} exists; name another output or use --overwrite")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if there and not target.is_file():
+            raise OutputError(f"{path}: expected a file to write, got a folder, device or pipe")
+        permissions = stat.S_IMODE(target.stat().st_mode) if there else None
+        if permissions is not None and not permissions & 0o222:
+            raise OutputError(f"{path}: cannot be written (it is read-only); name another output")
+        target.parent.mkdir(parents=True, exist_ok=True)
         unfinished.touch()
+        if permissions is not None:
+            with suppress(OSError):  # some file systems have none
+                unfinished.chmod(permissions | 0o600)
         yield unfinished
-        unfinished.replace(path)
+        unfinished.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dehaze.benchmarks.result_file import write_result
 from dehaze.benchmarks.results import (
     Data,
     LatencyRow,
@@ -14,7 +15,6 @@ from dehaze.benchmarks.results import (
     Model,
     QualityRow,
     Result,
-    write_result,
 )
 
 MACHINE = Machine("Test CPU", 4, 4, "avx2", 8000, "Linux", "3.11.7", {"numpy": "2"})

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
+from dehaze.benchmarks.results import LatencyRow, QualityRow, Result
 
 
 def compared(tmp_path: Path, old: object, new: object, *options: str) -> int:
@@ -119,3 +121,77 @@ def test_new_weights_and_versions_are_said_and_compared(
     printed = capsys.readouterr().out
     assert "model a is another file" in printed
     assert "numpy: 2, now 3" in printed
+
+
+def test_a_picture_that_was_perfect_and_clear_ones_that_were_kept_count(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = (quality_result({"a": scores}) for scores in ([math.inf] * 20, [20.0] * 20))
+    assert compared(tmp_path, old, new) == 3
+    assert "a: psnr_db (20 pictures) 50 -> 20" in capsys.readouterr().err
+    assert compared(tmp_path, old, quality_result({"a": [78.0] * 20})) == 0  # nobody sees it
+    kept, harmed = (
+        replace(
+            quality_result({"a": [20.0, 21.0]}),
+            results=[
+                QualityRow("a", {}, [], clear_pictures=[
+                    {"name": str(n), "psnr_db": 30.0, "auto_psnr_db": psnr} for n in range(20)
+                ])
+            ],
+        )
+        for psnr in (None, 30.0)
+    )  # fmt: skip
+    assert compared(tmp_path, kept, harmed) == 3
+    assert "a: clear auto_psnr_db (20 pictures) 50 -> 30" in capsys.readouterr().err
+    assert compared(tmp_path, harmed, kept) == 0
+
+
+def test_figures_that_are_gone_are_not_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, fewer = (quality_result({"a": [20.0] * n, "b": [20.0] * 3}) for n in (3, 2))
+    assert compared(tmp_path, old, fewer) == 2
+    assert "the new result lacks psnr_db of 1 pictures of a" in capsys.readouterr().err
+
+
+def test_pictures_of_one_scene_are_no_independent_witnesses(tmp_path: Path) -> None:
+    """Two of four scenes lose, in ten levels each: that is no more proof than four pictures."""
+    losses = np.repeat([0.4, 0.4, -0.2, -0.05], 10)
+    old, new = (quality_result({"a": (20 - by * losses).tolist()}) for by in (0, 1))
+    assert compared(tmp_path, old, new) == 3  # were they pictures of 40 scenes
+    for result in (old, new):
+        for number, picture in enumerate(result.rows(QualityRow)[0].pictures):
+            picture["scene"] = str(number // 10)
+    assert compared(tmp_path, old, new) == 0
+
+
+def test_ratios_are_to_one_model_in_both_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fast, slow, other = times(10, 1), times(30, 2), times(20, 3)
+    old = latency_result({"fast": fast, "slow": slow, "other": other})
+    new = latency_result({"slow": slow, "fast": fast, "other": other})
+    assert compared(tmp_path, old, new, "--relative") == 2
+    assert "expects the same first model, got fast" in capsys.readouterr().err
+    for alone in (latency_result({"a": fast}), quality_result({"a": [20.0, 21.0]})):
+        assert compared(tmp_path, alone, alone, "--relative") == 2
+        assert "two models or more" in capsys.readouterr().err
+
+
+def test_more_memory_and_energy_count_as_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = latency_result({"a": times(20, 1)})
+
+    def used(mib: float, joules: float) -> Result:
+        row = plain.rows(LatencyRow)[0]
+        return replace(
+            plain, results=[replace(row, peak_memory_mib=mib, energy_per_frame_j=joules)]
+        )
+
+    assert compared(tmp_path, used(200, 0.1), used(205, 0.104)) == 0
+    assert compared(tmp_path, used(200, 0.1), used(300, 0.1)) == 3
+    assert "a in onnxruntime, 1280x720, 2 threads: peak_memory_mib" in capsys.readouterr().err
+    assert compared(tmp_path, used(200, 0.1), used(200, 0.2)) == 3
+    assert compared(tmp_path, used(200, 0.2), used(200, 0.1)) == 0
+    assert compared(tmp_path, plain, used(200, 0.1)) == 0

@@ -89,3 +89,22 @@ def test_folders_without_pictures_are_told(tmp_path: Path) -> None:
         find_data_set(tmp_path)
     with pytest.raises(InputError, match="expected a folder"):
         find_data_set(tmp_path / "nowhere")
+
+
+def test_what_is_not_measured_is_counted_and_a_name_counts_once(tmp_path: Path) -> None:
+    make(tmp_path, "hazy/1400_1.png", "hazy/1400_11.png", "hazy/other.png", "clear/1400.png")
+    (tmp_path / "hazy" / "1400_2.png").mkdir()
+    found = find_data_set(tmp_path)
+    assert (len(found.items), found.left_out) == (1, 2)
+    make(tmp_path, "hazy/1400_1.webp")
+    with pytest.raises(
+        InputError, match=r"1400_1\.webp: expected each name once, got .*1400_1.png"
+    ):
+        find_data_set(tmp_path)
+
+
+def test_one_folder_too_far_up_gets_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "indoor").mkdir()
+    make(tmp_path, "indoor/hazy/1400_1.png", "indoor/gt/1400.png")
+    with pytest.raises(InputError, match=f"name one of its folders, {tmp_path}/indoor for example"):
+        find_data_set(tmp_path)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from conftest import VideoMaker
 
+from dehaze.benchmarks import flicker_command
 from dehaze.benchmarks.cli import main
+from dehaze.benchmarks.flicker import Flicker
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "video"
 
@@ -36,3 +39,19 @@ def test_videos_that_do_not_belong_together_are_told(
     assert "expected as many frames" in capsys.readouterr().err
     assert main(["flicker", "edge", "--hazy", one, "--clear", larger]) == 1
     assert "frames of one size" in capsys.readouterr().err
+
+
+def test_a_video_that_stands_still_has_no_flicker_to_divide_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def still(*_: object) -> Flicker:
+        return Flicker(frames=3, psnr_db=math.inf, error_deviation=0.0, error_change=0.0)
+
+    monkeypatch.setattr(flicker_command, "measure_flicker", still)
+    video, path = tmp_path / "a.mp4", tmp_path / "flicker.json"
+    video.touch()
+    arguments = ["flicker", "edge", "--hazy", str(video), "--clear", str(video)]
+    assert main([*arguments, "--json", str(path)]) == 0
+    assert "smoothed is 1.00 and 1.00 times that" in capsys.readouterr().out
+    assert main(["report", str(path), "--out", str(tmp_path / "a.md")]) == 0
+    assert main(["compare", str(path), str(path)]) == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,13 @@ from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.intervals import mean_interval, median_is_stable, ratio_interval
 from dehaze.benchmarks.peak_memory import peak_memory
 from dehaze.benchmarks.power import measure_power, total_watts
-from dehaze.benchmarks.results import LatencyRow, Result, read_result
+from dehaze.benchmarks.result_file import read_result
+from dehaze.benchmarks.results import LatencyRow, Result
 from dehaze.runtime.backends import OpenedSession
 from dehaze.runtime.session import Frames, FunctionSession
 
+OTHER = """<ir_version: 9, opset_import: ["" : 20]>
+other (float[n, 3, h, w] x) => (float[n, 3, h, w] y) { y = Identity(x) }"""
 ORIN_NANO = (
     "05-05-2025 06:05:39 RAM 2639/7620MB (lfb 9x4MB) SWAP 0/3810MB (cached 0MB) "
     "CPU [1%@729,4%@729,8%@729,4%@729,5%@729,4%@729] GR3D_FREQ 0% cpu@44.156C soc2@43.781C "
@@ -90,7 +94,7 @@ def test_every_size_is_measured_with_every_number_of_threads(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--sizes", "96x64", "64x128", "--threads", "1", "2", "--runs", "4", "--no-memory"]
-    result = measured(tmp_path, "edge", "edge", *options)
+    result = measured(tmp_path, "edge", "none", *options)
     rows = result.rows(LatencyRow)
     assert [row.setting for row in rows] == [
         setting
@@ -104,7 +108,7 @@ def test_every_size_is_measured_with_every_number_of_threads(
         assert row.fps == pytest.approx(1000 / row.mean_ms, rel=1e-3)
         assert row.ratio_interval[0] <= row.ratio_to_first <= row.ratio_interval[1]
         assert row.compute_ms is None
-        assert row.backend == "onnxruntime"
+        assert row.backend == ("onnxruntime" if row.model == "edge" else "opencv")
     assert [row.ratio_to_first for row in rows[::2]] == [1, 1, 1, 1]
     assert result.models[0].parameters > 100_000
     assert len(capsys.readouterr().out.splitlines()) == 9
@@ -169,8 +173,9 @@ def test_what_slows_both_cancels_out_in_pairs() -> None:
 def test_intervals_hold_what_they_promise() -> None:
     """The true mean lies in about 95 % of them."""
     inside: list[Any] = []
+    scenes = [str(number) for number in range(40)]
     for seed in range(200):
-        low, high = mean_interval(np.random.default_rng(seed).normal(5, 1, 40))
+        low, high = mean_interval(np.random.default_rng(seed).normal(5, 1, 40), scenes)
         inside.append(low <= 5 <= high)
     assert 0.88 <= np.mean(inside) <= 0.99
 
@@ -186,10 +191,8 @@ def test_a_median_is_stable_with_enough_or_quiet_samples() -> None:
 def test_baselines_and_models_from_elsewhere_are_timed_beside_ours(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = """<ir_version: 9, opset_import: ["" : 20]>
-    other (float[n, 3, h, w] x) => (float[n, 3, h, w] y) { y = Identity(x) }"""
     path = tmp_path / "other.onnx"
-    onnx.save(onnx.parser.parse_model(text), path)
+    onnx.save(onnx.parser.parse_model(OTHER), path)
     methods = ["edge", "clahe", f"{path}@input=0..1"]
     sizes = ["--size", "128x96", "--threads", "1", "--runs", "3"]
     assert main(["latency", *methods, *sizes, "--json", "-"]) == 0
@@ -199,3 +202,47 @@ def test_baselines_and_models_from_elsewhere_are_timed_beside_ours(
     for row in document["results"]:
         assert row["p50_ms"] > 0
         assert row["peak_memory_mib"] > row["memory_before_mib"] > 0
+
+
+@pytest.mark.parametrize("size", ["0x0", "0x64", "64x0", "99999x99999", "9" * 30 + "x1", "64", "x"])
+def test_sizes_that_no_picture_has_give_2(size: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["latency", "none", "--size", size])
+    assert left.value.code == 2
+    assert f"got {size}" in capsys.readouterr().err
+
+
+def test_rows_can_be_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    twice = ["--size", "64x64", "64x64", "--threads", "1", "1", "--backends", "auto", "onnxruntime"]
+    result = measured(tmp_path, "edge", *twice, "--runs", "2", "--no-memory")
+    assert len(result.rows(LatencyRow)) == len(result.models) == 1
+    for command in (["latency"], ["quality", "--data", str(tmp_path)]):
+        (tmp_path / "a.png").touch()
+        assert main([command[0], "none", "none", *command[1:]]) == 2
+        assert "expected each METHOD once, got none twice" in capsys.readouterr().err
+
+
+def test_models_that_cannot_be_timed_are_told_with_a_hint(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "other.onnx"
+    onnx.save(onnx.parser.parse_model(OTHER), path)
+    assert main(["latency", str(path)]) == 1
+    assert f"{path}@input=0..1,multiple=16 for example" in capsys.readouterr().err
+    assert main(["latency", "egde"]) == 1
+    assert "edge, dcp, clahe, none" in capsys.readouterr().err
+    assert main(["latency", "dcp", "--stages"]) == 2
+    assert "one model of ours, got dcp" in capsys.readouterr().err
+
+
+def test_tegrastats_ends_with_what_it_measures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "tegrastats"
+    program.write_text("#!/bin/sh\nexec sleep 20\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    started = time.perf_counter()
+    with pytest.raises(ZeroDivisionError):
+        measure_power(lambda: 1 / 0)
+    assert time.perf_counter() - started < 10

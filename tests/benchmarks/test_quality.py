@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.datasets import find_data_set
-from dehaze.benchmarks.quality import with_interval
-from dehaze.benchmarks.results import QualityRow, read_result
+from dehaze.benchmarks.intervals import mean_interval
+from dehaze.benchmarks.result_file import read_result
+from dehaze.benchmarks.results import QualityRow
 from dehaze.runtime import open_dehazer
 
 
@@ -97,13 +98,12 @@ def test_levels_have_means_of_their_own(pairs: Path, capsys: pytest.CaptureFixtu
 def test_the_interval_counts_scenes_not_pictures() -> None:
     values = np.random.default_rng(1).normal(20, 3, 40)
     names = [str(index) for index in range(40)]
-    alone = with_interval(values, names)
+    low, high = mean_interval(values, names)
     deviation = values.std() / np.sqrt(40)
-    assert alone.mean == pytest.approx(values.mean())
-    assert alone.high - alone.mean == pytest.approx(1.96 * deviation, rel=0.1)
-    assert alone.mean - alone.low == pytest.approx(1.96 * deviation, rel=0.1)
-    ten_times = with_interval(np.repeat(values, 10), list(np.repeat(names, 10)))
-    assert ten_times.high - ten_times.low == pytest.approx(alone.high - alone.low, rel=0.05)
+    assert high - values.mean() == pytest.approx(1.96 * deviation, rel=0.1)
+    assert values.mean() - low == pytest.approx(1.96 * deviation, rel=0.1)
+    ten_times = mean_interval(np.repeat(values, 10), list(np.repeat(names, 10)))
+    assert ten_times[1] - ten_times[0] == pytest.approx(high - low, rel=0.05)
 
 
 def test_a_clear_picture_with_a_border_is_cut(

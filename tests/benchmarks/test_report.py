@@ -10,7 +10,8 @@ from conftest import VideoMaker
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow, read_result
+from dehaze.benchmarks.result_file import read_result
+from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow
 from dehaze.benchmarks.scatter import Point, pareto_front, scatter_svg
 
 
@@ -190,7 +191,19 @@ def test_every_point_and_label_lies_in_the_plot(spread: float) -> None:
     assert len(re.findall(r'class="middle">', svg)) >= 2  # ticks of the axis
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", '{"ranking": [1]}', "x"])
+RANKING = '{"float32_db": %s, "drop_db": 0, "kept": [], "ranking": [%s]}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        '{"ranking": [1]}',
+        RANKING % ("1", ""),
+        RANKING % ("NaN", '{"layer": "a", "drop_db": 1}'),
+    ],
+)
 def test_a_damaged_ranking_gives_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:

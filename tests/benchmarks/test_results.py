@@ -10,7 +10,8 @@ import pytest
 from result_files import latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import LatencyRow, QualityRow, read_result, write_result
+from dehaze.benchmarks.result_file import read_result, write_result
+from dehaze.benchmarks.results import LatencyRow, QualityRow
 from dehaze.runtime import InputError
 
 
@@ -52,6 +53,10 @@ def test_equal_pictures_have_no_finite_psnr_and_the_file_stays_json(tmp_path: Pa
         ),
         (lambda d: d.update(models={}), "models: expected a list"),
         (lambda d: d.update(kind="quality"), r"results\[0\]: expected a field means"),
+        (lambda d: d["results"][0].update(p50_ms=10**400), "p50_ms: expected a number, got 1000"),
+        (lambda d: d["models"][0].update(bytes=10**400), "bytes: expected a whole number"),
+        (lambda d: d["results"][0].update(width=0), "expected sizes and threads above 0"),
+        (lambda d: d.update(dehaze_bench=True), "expected version 1 of the format, got True"),
     ],
 )
 def test_damage_is_named_in_one_line(tmp_path: Path, change: Any, words: str) -> None:
@@ -62,6 +67,12 @@ def test_damage_is_named_in_one_line(tmp_path: Path, change: Any, words: str) ->
     with pytest.raises(InputError, match=words) as raised:
         read_result(path)
     assert "\n" not in str(raised.value)
+
+
+def test_pictures_without_names_are_told(tmp_path: Path) -> None:
+    result = replace(quality_result({"a": [20.0]}), results=[QualityRow("a", {}, [{"ssim": 0.9}])])
+    with pytest.raises(InputError, match=r"results\[0\].pictures\[0\]: expected a name"):
+        read_result(stored(tmp_path / "result.json", result))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "nothing", "[" * 100_000, '"dehaze_bench"'])

@@ -1,8 +1,10 @@
 """FP16: the network's arithmetic in half precision, what needs the digits in float32.
 
 Types are in the graph (strongly typed), which is what TensorRT 10.3 to 11.4 take alike. In float32
-stay the pixels and the final apply, what comes before the first layer and from the last one on, and
-all that makes coordinates: at width 1920 half precision knows positions only to half a pixel.
+stay the pixels and the final apply, what comes before the first layer and from the last one on,
+1x1 layers on the picture itself, which tell a cell's brightest colour from its darkest (10 dB on a
+smooth picture), and all that makes coordinates: at width 1920 half precision knows positions only
+to half a pixel.
 """
 
 from __future__ import annotations
@@ -102,13 +104,19 @@ class _Halving:
 
 
 def _before_layers(graph: GraphProto) -> list[NodeProto]:
-    """What no layer precedes: the picture itself, which some networks add at their end."""
+    """What no layer precedes: the picture itself, which some networks add at their end.
+
+    And the 1x1 layers on it.
+    """
+    kernels = {name: value.shape[2:] for name, value in constants(graph).items() if value.ndim == 4}
     after: set[str] = set()
     first = []
-    for node in graph.node:
-        if node.op_type in LAYERS or after.intersection(node.input):
+    for node in filter(in_network, graph.node):
+        begun = not after.isdisjoint(node.input)
+        is_layer = node.op_type in LAYERS
+        if is_layer or begun:
             after.update(node.output)
-        elif in_network(node):
+        if not begun and (not is_layer or kernels.get(node.input[1]) == (1, 1)):
             first.append(node)
     return first
 

@@ -219,13 +219,13 @@ def encode_picture(picture: Picture, suffix: str, *, in_place: bool = False) -> 
         raise OutputError(f"{suffix} cannot hold 16 bits a channel; name a .png or .tif output")
     if picture.alpha is not None and suffix not in _ALPHA_SUFFIXES:
         raise OutputError(f"{suffix} cannot hold transparency; name a .png, .webp or .tif output")
-    pixels: NDArray[Any] = picture.rgb if in_place else picture.rgb.copy()
     if picture.grey:
-        pixels = np.ascontiguousarray(pixels[..., 0])
+        pixels: NDArray[Any] = np.ascontiguousarray(picture.rgb[..., 0])
     else:
+        pixels = picture.rgb if in_place else picture.rgb.copy()
         _swap_red_and_blue(pixels)
-    if picture.alpha is not None:
-        pixels = np.dstack((pixels, picture.alpha))
+        if picture.alpha is not None:
+            pixels = np.dstack((pixels, picture.alpha))
     metadata = dict(picture.metadata)
     profile = metadata.get(cv2.IMAGE_METADATA_ICCP, b"")
     split = suffix in _JPEG_SUFFIXES and len(profile) > jpeg_profile.SEGMENT_BYTES

@@ -78,13 +78,11 @@ def tables(result: Result) -> list[Table]:
 
 def summary(result: Result) -> Table:
     """What a README says of a result."""
-    result = _labelled(result)
-    if latency := result.rows(LatencyRow):
+    if latency := _labelled(result).rows(LatencyRow):
         return _latency_summary(latency)
-    quality = result.rows(QualityRow)
-    if any(row.clear_pictures for row in quality):
-        return _with_clear_pictures(_quality_table(quality), quality)
-    return tables(result)[0]
+    table, quality = tables(result)[0], result.rows(QualityRow)
+    measured = any(row.clear_pictures for row in quality)
+    return _with_clear_pictures(table, quality) if measured else table
 
 
 def _latency_summary(latency: Sequence[LatencyRow]) -> Table:

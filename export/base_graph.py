@@ -7,9 +7,9 @@ from typing import Literal
 from onnx import ModelProto
 from torch import nn
 
-from dehaze.train.deform import DeformConv2d
-from dehaze.train.edge import SIZE_MULTIPLE, THUMBNAIL_STRIDE, Edge
-from dehaze.train.network import Network
+from dehaze.train.networks.deform import DeformConv2d
+from dehaze.train.networks.edge import SIZE_MULTIPLE, THUMBNAIL_STRIDE, Edge
+from dehaze.train.networks.network import Network
 
 from .estimator_graph import GridEstimator, onnx_from_network, simplified
 from .image_graph import model_from_estimator, model_from_image_network

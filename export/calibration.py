@@ -16,14 +16,10 @@ from numpy.typing import NDArray
 
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
-from dehaze.train.datasets import open_data
-from dehaze.train.recipe import Recipe
-from dehaze.train.validation import Example, spread
+from dehaze.train.data.folders import open_data
+from dehaze.train.validation import Example, examples_from, spread
 
 from .graph_passes import LAYERS
-
-SCORED = ("indoor", "road", "pairs")
-"""Kinds of held-out pictures whose PSNR counts; clear ones only calibrate."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ class CalibrationData:
         return digest.hexdigest()
 
 
-def load_calibration_data(folders: Sequence[str], network: str, count: int) -> CalibrationData:
+def load_calibration_data(folders: Sequence[str], count: int) -> CalibrationData:
     """Held-out pictures of any data that dehaze-train takes, hazed as for its validation.
 
     Args:
@@ -66,9 +62,13 @@ def load_calibration_data(folders: Sequence[str], network: str, count: int) -> C
         InputError: no such folder, or too little in it.
     """
     # All of them: taken in turns, both levels of a room then go to the same set.
-    recipe = Recipe(network, steps=1, validation_pictures=1000)
-    kinds = open_data(folders, recipe, training=False).examples
-    scored = [example for kind in SCORED for example in _taken(kinds.get(kind, []), 0, count)]
+    kinds = examples_from(open_data(folders, 1, training=False).held_out, limit=1000)
+    scored = [
+        example
+        for kind, examples in kinds.items()
+        if kind != "clear"  # clear pictures only calibrate
+        for example in _taken(examples, 0, count)
+    ]
     calibrating = [example for kind in kinds.values() for example in _taken(kind, 1, count)]
     if not scored or not calibrating:
         raise InputError(

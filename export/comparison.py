@@ -19,7 +19,7 @@ from dehaze.runtime.errors import GateError
 from dehaze.runtime.grid import THUMBNAIL_MULTIPLE, thumbnail_stride
 from dehaze.runtime.onnx_subgraph import GRID, THUMBNAIL, estimator_from_model
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
-from dehaze.train.deform import DeformConv2d
+from dehaze.train.networks.deform import DeformConv2d
 
 from .graph_passes import LAYERS, consumers, copied
 from .image_graph import NETWORK, in_network

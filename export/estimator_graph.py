@@ -16,7 +16,7 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 from dehaze.runtime.errors import GateError
-from dehaze.train.edge import EdgeEstimator
+from dehaze.train.networks.edge import EdgeEstimator
 
 from .graph_passes import name_layers, pool_globally
 

@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper, parser
 
-from dehaze.train.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
+from dehaze.train.networks.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
 from .estimator_graph import OPSET
 

@@ -16,8 +16,8 @@ from dehaze.runtime.errors import UsageError
 from dehaze.runtime.models import TWIN_SUFFIX
 from dehaze.runtime.output_file import finished_output
 from dehaze.train.checkpoint import load_network
-from dehaze.train.network import Network
 from dehaze.train.networks import build_network, parameter_count
+from dehaze.train.networks.network import Network
 
 from .base_graph import Form, Target, base_model
 from .comparison import Comparison, compare, speed_ratio

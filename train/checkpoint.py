@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dehaze.runtime.errors import ModelError, UsageError
 from dehaze.runtime.output_file import finished_output
 
-from .network import Network
+from .networks.network import Network
 
 __all__ = ["load_network", "load_state", "save_network", "save_state", "shipped_or_path"]
 

@@ -10,21 +10,15 @@ from pathlib import Path
 from dehaze.runtime.command import positive_float, positive_int, run_command
 
 EXAMPLES = """examples:
-  dehaze-train edge --minutes 80                       the student that ships
+  dehaze-train edge --data data --minutes 80           the student that ships
   dehaze-train sr-teacher --minutes 5                  the guide of RFD
   dehaze-train rfd --guide runs/sr-teacher/sr-teacher.safetensors
   dehaze-train aecr-net --vgg vgg19-dcbb9e9d.pth
   dehaze-train edge --set losses.affinity=0.25 --guide sr-teacher
-  dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3 --workers 8
+  dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3
+  dehaze-train edge --data data --pack thumbnails.npz  all of the data as one file, for another machine
   torchrun --nproc-per-node 4 -m dehaze.train.cli aecr-net --vgg vgg19-dcbb9e9d.pth
 """
-
-
-def count(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more, got {text}")
-    return value
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,9 +35,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--data",
         action="append",
+        required=True,
         metavar="FOLDER[=SHARE]",
-        help="folder with nyu/ and frida2/, a RESIDE set, hazy and clear pictures, or clear ones "
-        "with depth; HAZY:CLEAR for two folders; may be repeated (default: ../shared/data)",
+        help="a folder with data sets by name (nyu/, frida2/, ...), with hazy and clear pictures, "
+        "with clear ones and depth, or with clear photographs; HAZY:CLEAR for two folders; or a "
+        "file made by --pack; may be repeated",
+    )
+    parser.add_argument(
+        "--pack", type=Path, metavar="FILE", help="write all of the data into one file, and end"
     )
     parser.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE)")
     length = parser.add_mutually_exclusive_group()
@@ -64,9 +63,6 @@ def build_parser() -> argparse.ArgumentParser:
         "--vgg", type=Path, metavar="FILE", help="torchvision's VGG19 weights, for losses.contrast"
     )
     parser.add_argument("--threads", type=positive_int, help="CPU threads (default: all cores)")
-    parser.add_argument(
-        "--workers", type=count, default=0, help="processes that prepare batches (default: 0)"
-    )
     parser.add_argument("--compile", action="store_true", help="run the network by torch.compile")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     return parser
@@ -82,19 +78,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     import torch  # here, so that --help is instant
 
-    from .datasets import open_data
-    from .eight_bit import learn_eight_bits
+    from .data.folders import open_data, pack_data
+    from .data.store import store_from_collections
     from .lock import exclusive
     from .loop import Run, train
     from .networks import build_network
+    from .networks.eight_bit import learn_eight_bits
     from .objective import Objective
     from .processes import joined_processes
     from .recipe import load_recipe
     from .teachers import first_weights, load_teachers
+    from .validation import Validation, examples_from
 
     if options.threads:
         torch.set_num_threads(options.threads)
     recipe = load_recipe(options.recipe, options.set)
+    if options.pack:
+        pack_data(open_data(options.data, recipe.scale), options.pack)
+        print(f"{options.pack}: {options.pack.stat().st_size / 2**20:.1f} MiB")
+        return
     teachers, origins = load_teachers(recipe, options.guide, options.teacher, options.vgg)
     torch.manual_seed(options.seed)
     network = build_network(recipe.network)
@@ -103,20 +105,21 @@ def _run(options: argparse.Namespace) -> None:
     if recipe.quantised:
         learn_eight_bits(network)
     objective = Objective(network, recipe.losses, teachers)
-    folders = options.data or ["../shared/data"]
     run = Run(
         out=options.out or Path("runs") / Path(options.recipe).stem,
         steps=options.steps or (None if options.minutes else recipe.steps),
         minutes=options.minutes,
         seed=options.seed,
-        workers=options.workers,
         compiled=options.compile,
-        origins={"data": folders, **origins},
+        origins={"data": options.data, **origins},
     )
     with joined_processes() as processes:
         with exclusive(run.out) if processes.first else nullcontext():
-            data = open_data(folders, recipe)
-            scores = train(objective, recipe, data.shares, data.validation(), run, processes)
+            data = open_data(options.data, recipe.scale)
+            store = store_from_collections(data.trained)
+            limit, doubling = recipe.validation_pictures, recipe.super_resolution
+            examples = examples_from(data.held_out, limit, super_resolution=doubling)
+            scores = train(objective, recipe, store, Validation(examples), run, processes)
         if processes.first:
             summary = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
             path = run.out / f"{recipe.network}.safetensors"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from dehaze.runtime.errors import GateError, InputError, UsageError
+from dehaze.runtime.errors import GateError, UsageError
 
-from .batches import Batches, BatchOptions, Crops, pair_from_crops, super_resolution_pair
-from .haze import Pair
+from .data.batches import Batches, BatchOptions
+from .data.store import Store
 from .muon import Muon
 from .objective import Objective
 from .processes import Processes
 from .recipe import Recipe
 from .run_folder import RunFolder
-from .sources import Share
 from .stop import stop_requests
 from .validation import Validation
 
@@ -37,8 +36,6 @@ class Run:
     minutes: float | None = None
     """Training time over all resumes, without loading data."""
     seed: int = 0
-    workers: int = 0
-    """Processes that prepare batches ahead."""
     compiled: bool = False
     """Whether torch.compile runs the network."""
     origins: Mapping[str, Any] = field(default_factory=dict)
@@ -55,7 +52,7 @@ class Run:
 def train(
     objective: Objective,
     recipe: Recipe,
-    shares: Sequence[Share],
+    store: Store,
     validation: Validation,
     run: Run,
     processes: Processes,
@@ -63,7 +60,7 @@ def train(
     """Trains the objective's network, or goes on where a run in `run.out` stopped.
 
     Args:
-        shares: what to train on.
+        store: the pictures to train on.
         run: `out` gets `NETWORK.safetensors` (the averaged weights), `NETWORK.state.safetensors`
             (to resume from), `log.csv` and `samples.jpg`.
 
@@ -92,13 +89,17 @@ def train(
         # One graph for each size of crop: torch 2.13 cannot compile `padded` for all sizes at once.
         objective.predict = torch.compile(network.predict, dynamic=False)
     joined = processes.joined(objective)
-    stream = _Stream(shares, recipe, run, processes)
+    batches = Batches(store.to(device), recipe.mixture, _batch_options(recipe, run, processes))
     started = time.monotonic() - seconds
     elapsed = processes.largest(run.elapsed(step, seconds))
     scores: dict[str, float] = {}
     terms = _Means()
     bar = tqdm(
-        total=run.steps, initial=step, unit="step", mininterval=1.0, disable=not processes.first
+        total=None if run.steps is None else run.steps * recipe.batch,
+        initial=step * recipe.batch,
+        unit="sample",
+        mininterval=1.0,
+        disable=not processes.first,
     )
     with bar, stop_requests() as stop:
         while elapsed < 1:
@@ -106,7 +107,7 @@ def train(
             schedule = _schedule(step, elapsed, recipe.warmup_steps)
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 optimizer.param_groups[0]["lr"] = schedule * rate
-            losses = joined(stream.pair(step, elapsed))
+            losses = joined(batches.pair(step, recipe.crop(elapsed)))
             objective.zero_grad()
             losses["loss"].backward()
             _clip(objective, recipe.gradient_norm, step)
@@ -115,7 +116,7 @@ def train(
             step += 1
             _update_average(average, network, step, recipe.average_decay)
             terms.add(losses)
-            bar.update()
+            bar.update(recipe.batch)
             seconds = time.monotonic() - started
             elapsed = processes.largest(run.elapsed(step, seconds))
             stopped = processes.largest(stop.made) > 0
@@ -134,42 +135,6 @@ def train(
                 raise KeyboardInterrupt
     processes.wait()
     return scores
-
-
-class _Stream:
-    """Batches on the training device."""
-
-    def __init__(
-        self, shares: Sequence[Share], recipe: Recipe, run: Run, processes: Processes
-    ) -> None:
-        self._shares, self._recipe, self._run = shares, recipe, run
-        self._device = processes.device
-        self._options = BatchOptions(
-            size=recipe.batch,
-            crop=0,
-            rotate=recipe.rotate,
-            haze=recipe.haze,
-            seed=run.seed,
-            rank=processes.rank,
-            processes=processes.count,
-        )
-        self._crops: Iterator[Crops] = iter(())
-
-    def pair(self, step: int, elapsed: float) -> Pair:
-        """The batch of this step; a new size of crop starts the workers anew."""
-        crop = self._recipe.crop(elapsed)
-        if crop != self._options.crop:
-            self._options = replace(self._options, crop=crop)
-            batches = Batches(self._shares, self._options)
-            self._crops = batches.from_step(step, self._run.workers, self._device)
-        try:
-            crops = next(self._crops)
-        except InputError as error:  # a worker's comes with its whole traceback as the message
-            line = str(error).strip().splitlines()[-1]
-            raise InputError(line.rpartition("InputError: ")[2]) from error
-        if self._recipe.super_resolution:
-            return super_resolution_pair(crops, self._device)
-        return pair_from_crops(crops, self._device, self._options)
 
 
 class _Means:
@@ -198,6 +163,18 @@ def _check(recipe: Recipe, run: Run, processes: Processes) -> None:
             f"expected a batch that {processes.count} processes can share, got {recipe.batch}; "
             f"--set batch={processes.count * max(1, recipe.batch // processes.count)}"
         )
+
+
+def _batch_options(recipe: Recipe, run: Run, processes: Processes) -> BatchOptions:
+    return BatchOptions(
+        size=recipe.batch,
+        rotate=recipe.rotate,
+        seed=run.seed,
+        half_share=recipe.half_share,
+        super_resolution=recipe.super_resolution,
+        rank=processes.rank,
+        processes=processes.count,
+    )
 
 
 def _clip(objective: Objective, norm: float, step: int) -> None:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .networks.feature_space import FeatureSpace
 
 CONTRAST_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """AECR-Net's weights of VGG19's five levels, shallow to deep (arXiv 2104.09367, section 4.1)."""
-
-
-class FeatureSpace(nn.Module):
-    """A network whose features tell pictures apart: VGG19, or the encoder of one of ours."""
-
-    def encode(self, image: Tensor) -> list[Tensor]:
-        """(N, 3, h, w) RGB in [0, 1] to features, shallow to deep."""
-        raise NotImplementedError
 
 
 def log_mse(result: Tensor, reference: Tensor) -> Tensor:

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from dehaze.runtime.errors import UsageError
 
-from .haze import Pair
-from .losses import FeatureSpace, contrastive_loss, feature_affinity_loss, log_mse
-from .network import Network, Prediction
+from .data.haze import Pair
+from .losses import contrastive_loss, feature_affinity_loss, log_mse
+from .networks.feature_space import FeatureSpace
+from .networks.network import Network, Prediction
 from .recipe import Losses
 
 AFFINITY_STRIDE = 4

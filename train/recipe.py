@@ -6,11 +6,11 @@ import dataclasses
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from dehaze.runtime.errors import UsageError
 
-from .haze import HazeRecipe
+from .data.haze import Haze
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -53,8 +53,8 @@ class Recipe:
     crops: tuple[tuple[float, int], ...] = ((0.0, 240),)
     """(from this share of the run on, side in training pixels)."""
     rotate: bool = False
-    road_share: float = 0.125
-    """Share of road scenes where the data have both rooms and roads."""
+    half_share: float = 0.0
+    """Share of batches that are seen at half the size, as a picture taken from farther away."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """muon: for kernels; AdamW for all else."""
     learning_rate: float = 1e-4
@@ -75,7 +75,8 @@ class Recipe:
     validation_pictures: int = 100
     """Of each kind, at most."""
     losses: Losses = field(default_factory=Losses)
-    haze: HazeRecipe = field(default_factory=HazeRecipe)
+    mixture: dict[str, Haze] = field(default_factory=lambda: {"rooms": Haze()})
+    """What a batch is made of: kinds of pictures and their haze, by a name of your own."""
 
     def __post_init__(self) -> None:
         """Raises UsageError where a run of this recipe could not begin."""
@@ -152,6 +153,9 @@ def _value(kind: Any, value: Any, where: str) -> Any:
     if dataclasses.is_dataclass(kind) and isinstance(value, dict):
         assert isinstance(kind, type)
         return _dataclass_from(kind, value, where)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        inner = get_args(kind)[1]
+        return {key: _value(inner, entry, f"{where}.{key}") for key, entry in value.items()}
     if isinstance(value, list):
         inner = get_args(kind)
         inner = inner[:1] * len(value) if inner[-1:] == (Ellipsis,) else inner

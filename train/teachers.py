@@ -9,11 +9,11 @@ from typing import Any
 from dehaze.runtime.errors import UsageError
 
 from .checkpoint import load_network, shipped_or_path
-from .network import Network
+from .networks.network import Network
+from .networks.sr_teacher import SrTeacher
+from .networks.vgg19 import vgg19_from_file
 from .objective import Teachers
 from .recipe import Losses, Recipe
-from .sr_teacher import SrTeacher
-from .vgg19 import vgg19_from_file
 
 
 def load_teachers(

@@ -16,14 +16,19 @@ from torchmetrics.functional.image import (
 
 from dehaze.runtime.output_file import finished_output
 
-from .haze import scatter
-from .network import Network
-from .sources import Item, Source
+from .data.haze import scatter
+from .data.store import Collection, Picture, Pixels
+from .networks.network import Network
 
 SOTS_BETAS = tuple(round(0.6 + 0.1 * level, 1) for level in range(10))
 """The ten haze levels of SOTS-indoor."""
-FRIDA2_BETA = 0.0375
-"""FRIDA2's own fog, per metre."""
+LEVELS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "rooms": ("indoor", SOTS_BETAS),
+    "roads": ("road", (0.0375,)),
+    "streets": ("street", (0.008, 0.025)),
+}
+"""The name in tables and the scattering coefficients of each kind; of roads FRIDA2's own, of
+streets two, per metre."""
 SAMPLES = 3
 """Pictures of each kind that are drawn."""
 
@@ -88,45 +93,45 @@ def _result(network: Network, hazy: Tensor, device: torch.device) -> Tensor:
     return network.predict(hazy[None].float().to(device)).image.float().clamp(0, 1)
 
 
-def indoor_examples(scenes: Source, limit: int) -> list[Example]:
-    """RESIDE's haze, A = 1: two levels a scene, all ten evenly, as in the subset of SOTS."""
-    half = len(SOTS_BETAS) // 2
-    betas = [
-        (index, SOTS_BETAS[(index + shift) % len(SOTS_BETAS)])
-        for shift in (0, half)
-        for index in range(len(scenes))
-    ]
-    return [_hazed(scenes[index], beta) for index, beta in spread(betas, limit)]
+def examples_from(
+    held_out: Sequence[Collection], limit: int, *, super_resolution: bool = False
+) -> dict[str, list[Example]]:
+    """What to score a network on, by kind, from the pictures that are never trained on.
 
+    Rooms get RESIDE's haze, A = 1: two levels a scene, all ten evenly, as in the subset of SOTS.
+    Roads get FRIDA2's own fog, streets a light and a dense one; given pairs stay what they are.
+    Rooms, streets and photographs without haze are to come out as they go in.
 
-def road_examples(scenes: Source, limit: int) -> list[Example]:
-    """FRIDA2's own fog."""
-    return [_hazed(scenes[i], FRIDA2_BETA) for i in spread(range(len(scenes)), limit)]
-
-
-def clear_examples(scenes: Source, limit: int) -> list[Example]:
-    """No haze: what goes in should come out."""
-    return [_hazed(scenes[i], 0.0) for i in spread(range(len(scenes)), limit)]
-
-
-def pair_examples(pairs: Source, limit: int) -> list[Example]:
-    """Given hazy pictures."""
-    items = [pairs[i] for i in spread(range(len(pairs)), limit)]
-    return [
-        Example((item.hazy / 255).half(), (item.clear / 255).half())
-        for item in items
-        if item.hazy is not None
-    ]
-
-
-def doubling_examples(scenes: Source, limit: int) -> list[Example]:
-    """Halves of clear pictures, for super-resolution."""
-    examples = []
-    for index in spread(range(len(scenes)), limit):
-        clear = scenes[index].clear / 255
-        clear = clear[:, : clear.shape[1] // 2 * 2, : clear.shape[2] // 2 * 2]
-        examples.append(Example(nn.functional.avg_pool2d(clear, 2).half(), clear.half()))
+    Args:
+        limit: pictures of each kind, at most.
+        super_resolution: whether to give halves of clear pictures instead.
+    """
+    examples: dict[str, list[Example]] = {}
+    for some in held_out:
+        if super_resolution:
+            made = {"doubled": [_doubling(picture) for picture in spread(some.pictures, limit)]}
+        elif some.kind == "pairs":
+            made = {some.name: [_given(picture) for picture in spread(some.pictures, limit)]}
+        else:
+            name, levels = LEVELS.get(some.kind, ("", ()))
+            hazes = spread(_levels(some.pictures, levels), limit)
+            made = {name: [_hazed(picture, beta) for picture, beta in hazes]} if levels else {}
+            if some.kind != "roads":
+                clear = spread(some.pictures, limit)
+                made["clear"] = [_hazed(picture, 0.0) for picture in clear]
+        for kind, pictures in made.items():
+            examples.setdefault(kind, []).extend(pictures)
     return examples
+
+
+def _levels(pictures: Sequence[Picture], levels: Sequence[float]) -> list[tuple[Picture, float]]:
+    """Two levels of haze a picture, or its only one, such that all levels are met evenly."""
+    shifts = (0, len(levels) // 2) if len(levels) > 1 else (0,) * len(levels)
+    return [
+        (picture, levels[(index + shift) % len(levels)])
+        for shift in shifts
+        for index, picture in enumerate(pictures)
+    ]
 
 
 Entry = TypeVar("Entry")
@@ -141,8 +146,27 @@ def spread(entries: Sequence[Entry], limit: int) -> Sequence[Entry]:
     )
 
 
-def _hazed(item: Item, beta: float) -> Example:
-    assert item.depth is not None
-    clear = item.clear / 255
-    hazy = scatter(clear, torch.exp(-beta * item.depth.float()), 1.0)
-    return Example(hazy.half(), clear.half())
+def _hazed(picture: Picture, beta: float) -> Example:
+    clear = _half(picture.clear)
+    if not beta:
+        return Example(clear, clear)
+    assert picture.depth is not None
+    depth = picture.depth_unit * (torch.from_numpy(picture.depth).float() / 255).square()
+    return Example(scatter(clear.float(), torch.exp(-beta * depth[None]), 1.0).half(), clear)
+
+
+def _given(picture: Picture) -> Example:
+    assert picture.hazy is not None
+    return Example(_half(picture.hazy), _half(picture.clear))
+
+
+def _doubling(picture: Picture) -> Example:
+    """Half of a clear picture, for super-resolution."""
+    clear = _half(picture.clear)
+    clear = clear[:, : clear.shape[1] // 2 * 2, : clear.shape[2] // 2 * 2]
+    return Example(nn.functional.avg_pool2d(clear[None].float(), 2)[0].half(), clear)
+
+
+def _half(pixels: Pixels) -> Tensor:
+    """(h, w, 3) uint8 to (3, h, w) float16 in [0, 1]."""
+    return (torch.from_numpy(pixels).permute(2, 0, 1).float() / 255).half()

@@ -11,8 +11,8 @@ import torch
 from training import HAZE, smooth_scenes
 
 from dehaze.runtime import InputError
-from dehaze.train.batches import Batches, BatchOptions, pair_from_crops, super_resolution_pair
-from dehaze.train.haze import HazeRecipe, Pair
+from dehaze.train.data.batches import Batches, BatchOptions, pair_from_crops, super_resolution_pair
+from dehaze.train.data.haze import HazeRecipe, Pair
 from dehaze.train.scenes import Scenes
 from dehaze.train.sources import Item, Share
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dehaze.runtime import InputError, UsageError
-from dehaze.train.datasets import open_data
+from dehaze.train.data.folders import open_data
 from dehaze.train.networks import build_network
 from dehaze.train.recipe import load_recipe
 from dehaze.train.scenes import Scenes, load_frida2, load_nyu

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dehaze.export.estimator_graph import onnx_from_network
 from dehaze.train import deform
-from dehaze.train.deform import DeformConv2d, deform_conv2d, deform_conv2d_reference
+from dehaze.train.networks.deform import DeformConv2d, deform_conv2d, deform_conv2d_reference
 
 
 class Case(NamedTuple):

@@ -8,7 +8,7 @@ import torch
 from training import EDGE, same, smooth_scenes, train_small
 
 from dehaze.train.checkpoint import load_network, shipped_or_path
-from dehaze.train.eight_bit import (
+from dehaze.train.networks.eight_bit import (
     RoundedConv2d,
     learn_eight_bits,
     rounded_activations,

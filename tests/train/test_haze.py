@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dehaze.train.haze import HazeRecipe, Pair, draw_haze, scatter, synthesise
+from dehaze.train.data.haze import HazeRecipe, Pair, draw_haze, scatter, synthesise
 
 SIZE = (24, 32)
 

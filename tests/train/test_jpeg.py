@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dehaze.train.jpeg import jpeg
+from dehaze.train.data.jpeg import jpeg
 
 
 def textured(height: int, width: int) -> NDArray[np.uint8]:

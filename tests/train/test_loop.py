@@ -15,18 +15,18 @@ from training import EDGE, HAZE, same, small_data, train_small, weights
 import dehaze.train.loop as loop
 from dehaze.runtime import GateError, InputError, ModelError, UsageError
 from dehaze.train.checkpoint import load_network
-from dehaze.train.edge import Edge
-from dehaze.train.haze import Pair
+from dehaze.train.networks.edge import Edge
+from dehaze.train.data.haze import Pair
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
 from dehaze.train.objective import Objective, Teachers
 from dehaze.train.pairs import PairFolder
 from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses
-from dehaze.train.reside import HazyName, HazyPair
+from dehaze.train.data.reside import HazyName, HazyPair
 from dehaze.train.run_folder import RunFolder
 from dehaze.train.sources import Share
-from dehaze.train.sr_teacher import SrTeacher
+from dehaze.train.networks.sr_teacher import SrTeacher
 
 
 def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dehaze.train.edge import Edge
-from dehaze.train.haze import Pair
+from dehaze.train.networks.edge import Edge
+from dehaze.train.data.haze import Pair
 from dehaze.train.losses import (
     CONTRAST_WEIGHTS,
     FeatureSpace,
@@ -15,8 +15,8 @@ from dehaze.train.losses import (
 )
 from dehaze.train.objective import Objective, Teachers
 from dehaze.train.recipe import Losses
-from dehaze.train.sr_teacher import SrTeacher
-from dehaze.train.vgg19 import Vgg19
+from dehaze.train.networks.sr_teacher import SrTeacher
+from dehaze.train.networks.vgg19 import Vgg19
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

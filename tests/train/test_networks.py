@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from dehaze.runtime import UsageError
-from dehaze.train.deform import DeformConv2d
-from dehaze.train.edge import AdaptiveMixup, Estimate, apply_grid
+from dehaze.train.networks.deform import DeformConv2d
+from dehaze.train.networks.edge import AdaptiveMixup, Estimate, apply_grid
 from dehaze.train.networks import NETWORKS, build_network, parameter_count
 
 PARAMETERS = {

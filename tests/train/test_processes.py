@@ -12,7 +12,7 @@ import torch
 from training import EDGE, same, train_small, weights
 
 from dehaze.runtime import UsageError
-from dehaze.train.haze import HazeRecipe
+from dehaze.train.data.haze import HazeRecipe
 from dehaze.train.loop import Run, _check
 from dehaze.train.networks import build_network
 from dehaze.train.processes import Processes

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dehaze.runtime import InputError
-from dehaze.train.reside import HazyName, depth_pairs, find_pairs, match_pairs, parse_hazy_name
+from dehaze.train.data.reside import HazyName, depth_pairs, find_pairs, match_pairs, parse_hazy_name
 
 
 def touch(folder: Path, *names: str) -> None:

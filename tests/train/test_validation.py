@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from training import smooth_scenes
 
-from dehaze.train.network import Network, Prediction
+from dehaze.train.networks.network import Network, Prediction
 from dehaze.train.validation import (
     SOTS_BETAS,
     Example,

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from dehaze.runtime import ModelError
-from dehaze.train.vgg19 import vgg19_from_file
+from dehaze.train.networks.vgg19 import vgg19_from_file
 
 LAYOUT = [64, 64, 0, 128, 128, 0, *[256] * 4, 0, *[512] * 4, 0, *[512] * 4, 0]
 """Widths of the convolutions, 0 for a pooling: configuration E of arXiv 1409.1556."""

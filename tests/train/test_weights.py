@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from dehaze.train.checkpoint import WEIGHTS, load_network
-from dehaze.train.network import Network, Prediction
+from dehaze.train.networks.network import Network, Prediction
 from dehaze.train.scenes import INDOOR_SCATTERING, Scenes, load_scenes, share_of_largest
 from dehaze.train.validation import (
     Validation,

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from dehaze.train.checkpoint import load_network
-from dehaze.train.eight_bit import learn_eight_bits
-from dehaze.train.haze import HazeRecipe
+from dehaze.train.networks.eight_bit import learn_eight_bits
+from dehaze.train.data.haze import HazeRecipe
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
 from dehaze.train.objective import Objective, Teachers

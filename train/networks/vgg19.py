@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dehaze.runtime.errors import ModelError
 
-from .losses import FeatureSpace
+from .feature_space import FeatureSpace
 
 STAGES = ((64, 64), (128, 128), (256,) * 4, (512,) * 4, (512,))
 """Widths of the convolutions between poolings, up to conv5_1; the network has three more."""

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from .losses import FeatureSpace
+from .feature_space import FeatureSpace
 
 
 class Prediction(NamedTuple):

@@ -1,0 +1,121 @@
+"""Batches: which scenes, which crops and which haze, all a function of the seed and the step.
+
+So a run that was stopped goes on with the very batches that it would have seen, and several
+processes share a batch without talking to each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dehaze.runtime.errors import InputError
+
+from .haze import Haze, HazeDraw, Pair, draw_haze, pair_from_crops, table_from_mixture
+from .store import Store
+
+CROP_MULTIPLE = 8
+"""Sides of crops are a multiple of this: whole cells at every level of `edge` and of FAM."""
+NUMBERS_OF_A_PLACE = 5
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """What a batch is made of."""
+
+    size: int
+    """Samples over all processes."""
+    rotate: bool
+    """Whether to turn crops by multiples of 90 degrees, beside mirroring them left to right."""
+    seed: int
+    half_share: float = 0.0
+    """Share of batches that are seen at half the size, as a picture taken from farther away."""
+    super_resolution: bool = False
+    """Whether to give halves of clear pictures in place of hazy ones: what RFD's guide learns."""
+    rank: int = 0
+    processes: int = 1
+
+
+class Batches:
+    """The batches of a store, on its device."""
+
+    def __init__(self, store: Store, mixture: Mapping[str, Haze], options: BatchOptions) -> None:
+        """Parts of the mixture whose kind of pictures the store lacks are left out.
+
+        Raises:
+            InputError: no part is left.
+        """
+        self.options = options
+        self._store = store
+        kinds = set(store.kind)
+        parts = [haze for haze in mixture.values() if haze.scenes in kinds and haze.share > 0]
+        if not parts:
+            wanted = ", ".join(sorted({haze.scenes for haze in mixture.values()}))
+            raise InputError(
+                f"expected pictures of a kind that the recipe's mixture uses ({wanted}), "
+                f"got {', '.join(sorted(kinds))}; change the mixture with --set, or --data"
+            )
+        self._table = table_from_mixture(parts)
+        shares = torch.tensor([part.share for part in parts], dtype=torch.float64)
+        self._bounds = (shares / shares.sum()).cumsum(0)
+        self._pictures = [_drawn_by_weight(store, part.scenes) for part in parts]
+
+    def pair(self, step: int, crop: int) -> Pair:
+        """This process's part of the batch of a step.
+
+        Args:
+            crop: side of the square windows in training pixels.
+        """
+        options, device = self.options, self._store.clear.device
+        if crop % CROP_MULTIPLE:
+            raise InputError(f"expected crops of a multiple of {CROP_MULTIPLE} pixels, got {crop}")
+        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+        parts = self._drawn_parts(generator)
+        which = self._drawn_pictures(parts, generator)
+        places = torch.rand(options.size, NUMBERS_OF_A_PLACE, generator=generator)
+        haze = draw_haze({k: v[parts] for k, v in self._table.items()}, generator)
+        halved = bool(torch.rand((), generator=generator) < options.half_share)
+        own = slice(options.rank, None, options.processes)
+        side = crop * (2 if halved else 1)
+        crops = self._store.crops(
+            which[own].to(device), places[own].to(device), (side, side), rotate=options.rotate
+        )
+        if halved:
+            crops = crops._replace(
+                clear=F.avg_pool2d(crops.clear, 2),
+                hazy=F.avg_pool2d(crops.hazy, 2) if len(crops.hazy) else crops.hazy,
+                depth=F.avg_pool2d(crops.depth, 2),
+            )
+        if options.super_resolution:
+            unknown = torch.full_like(crops.clear[:, :1], torch.nan)
+            return Pair(F.avg_pool2d(crops.clear, 2), crops.clear, unknown)
+        own_haze: HazeDraw = haze.part(own).to(device)
+        noise = torch.Generator(device)
+        noise.manual_seed((options.seed * 1_000_003 + step) * 1009 + options.rank)
+        return pair_from_crops(crops, own_haze, noise)
+
+    def _drawn_parts(self, generator: torch.Generator) -> Tensor:
+        """(N,) the part of each sample: shares are met to within one sample, on average exactly."""
+        size = self.options.size
+        places = (torch.arange(size) + torch.rand(1, generator=generator)).double() / size
+        return torch.searchsorted(self._bounds, places, right=True).clamp(max=len(self._bounds) - 1)
+
+    def _drawn_pictures(self, parts: Tensor, generator: torch.Generator) -> Tensor:
+        """(N,) the picture of each sample."""
+        place = torch.rand(len(parts), generator=generator, dtype=torch.float64)
+        which = torch.zeros(len(parts), dtype=torch.int64)
+        for part, (pictures, bounds) in enumerate(self._pictures):
+            index = torch.searchsorted(bounds, place, right=True).clamp(max=len(pictures) - 1)
+            which = torch.where(parts == part, pictures[index], which)
+        return which
+
+
+def _drawn_by_weight(store: Store, kind: str) -> tuple[Tensor, Tensor]:
+    """The pictures of a kind, and where each one's share of [0, 1) ends."""
+    pictures = torch.tensor([i for i, other in enumerate(store.kind) if other == kind])
+    weights = store.weight[pictures]
+    return pictures, (weights / weights.sum()).cumsum(0)

@@ -11,7 +11,7 @@ from dehaze.runtime.command import positive_float, positive_int, run_command
 from dehaze.runtime.errors import GateError, InputError, UsageError, one_line
 
 if TYPE_CHECKING:
-    from dehaze.runtime.engine_options import EngineOptions
+    from dehaze.runtime.tensorrt_options import EngineOptions
 
 EPILOG = """examples:
   dehaze-export --fp16
@@ -223,7 +223,7 @@ def _build(model: Path, out: Path, options: EngineOptions) -> None:
 
 
 def _engine_options(options: argparse.Namespace) -> EngineOptions:
-    from dehaze.runtime.engine_options import EngineOptions, ShapeRange
+    from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
 
     shapes = options.shapes or [(64, 64), (720, 1280), (1080, 1920)]
     return EngineOptions(

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from .backends import open_session
-from .engine_options import ShapeRange
 from .engine_search import engines_in
 from .errors import DehazeError, one_line
 from .machine import Finding, processor, software, video_card
@@ -18,7 +17,7 @@ from .models import DEFAULT_MODEL, MODELS_FOLDER, model_path
 from .plugin_library import find_plugin
 from .self_test import SIZE, SelfTest, self_test
 from .session import Session
-from .tensorrt_options import TensorRTOptions
+from .tensorrt_options import ShapeRange, TensorRTOptions
 
 __all__ = ["BackendCheck", "Diagnosis", "EngineCheck", "diagnose"]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from .contract import ModelContract
 from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
-from .engine_options import EngineOptions
 from .errors import EngineMismatchError, ModelError, UsageError
 from .models import model_bytes
 from .onnx_metadata import metadata_from_onnx
 from .output_file import finished_output
 from .plugin_library import LIBRARY, needs_plugin
 from .tensorrt_host import TensorRTHost, tensorrt_host
+from .tensorrt_options import EngineOptions
 
 __all__ = ["CachedEngine", "build_command", "cached_engine", "engine_from_onnx", "load_engine"]
 

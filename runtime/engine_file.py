@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from .contract import ModelContract
-from .engine_options import HardwareCompatibility, Shape, ShapeRange
 from .errors import EngineMismatchError, ModelError, UsageError, one_line
 from .models import model_bytes
 from .tensorrt_host import TensorRTHost
+from .tensorrt_options import HardwareCompatibility, Shape, ShapeRange
 
 __all__ = ["ENGINE_SUFFIX", "EngineHeader", "engine_bytes", "read_engine"]
 

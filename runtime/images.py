@@ -12,11 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import jpeg_profile
-from .dehazer import Dehazer
 from .errors import InputError, OutputError, one_line
-from .inputs import IMAGE_SUFFIXES
+from .media_formats import IMAGE_SUFFIXES
 from .picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
-from .stream import Stream, StreamOptions
 from .tiff_tags import (
     has_unassociated_alpha,
     profile_of_tiff,
@@ -30,7 +28,6 @@ with contextlib.suppress(AttributeError):  # a system's OpenCV of 4.6 has no suc
 
 __all__ = [
     "Picture",
-    "dehaze_picture",
     "encode_picture",
     "pictures_side_by_side",
     "read_picture",
@@ -162,30 +159,6 @@ def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def dehaze_picture(
-    picture: Picture, dehazer: Dehazer, *, auto: bool = False, in_place: bool = False
-) -> tuple[Picture, float | None]:
-    """Dehazes in the picture's own bit depth; alpha and metadata stay as they are.
-
-    Args:
-        auto: leave a clear picture as it is.
-        in_place: write into the picture's own pixels, which saves as much memory as they take.
-
-    Returns:
-        The dehazed picture; and the haze meter, None for a model that gives no estimate.
-
-    Raises:
-        InputError: smaller than the model takes.
-        ModelError: 16 bits a channel, and a model that gives no estimate.
-    """
-    stream = Stream(dehazer, StreamOptions(temporal=False, auto=auto))
-    dehazed = stream(picture.rgb, out=picture.rgb if in_place else None)
-    clear: NDArray[Any] = dehazed.pixels
-    if picture.grey:
-        clear = np.repeat(cv2.transform(clear, np.full((1, 3), 1 / 3))[..., None], 3, axis=2)
-    return replace(picture, rgb=clear), dehazed.haze
 
 
 def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:

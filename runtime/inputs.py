@@ -10,13 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .errors import InputError, OutputError, UsageError, one_line
+from .media_formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-__all__ = ["IMAGE_SUFFIXES", "VIDEO_SUFFIXES", "Job", "Jobs", "plan_jobs"]
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset(
-    {".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"}
-)
+__all__ = ["Job", "Jobs", "plan_jobs"]
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from .dehazer import Dehazer
 from .errors import DehazeError, InputError
-from .images import Picture, dehaze_picture, encode_picture, pictures_side_by_side, read_picture
+from .images import Picture, encode_picture, pictures_side_by_side, read_picture
 from .inputs import Job
 from .output_file import finished_output
+from .stream import Stream, StreamOptions
 from .timing import StageTimes
 from .video import VideoOptions, dehaze_video
 
-__all__ = ["PictureRun", "RunOptions", "run_job"]
+__all__ = ["PictureRun", "RunOptions", "dehaze_picture", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -133,3 +138,27 @@ def _telling_the_file(job: Job) -> Iterator[None]:
         if str(job.source) in str(error) or str(job.target) in str(error):
             raise
         raise type(error)(f"{job.source}: {error}") from error
+
+
+def dehaze_picture(
+    picture: Picture, dehazer: Dehazer, *, auto: bool = False, in_place: bool = False
+) -> tuple[Picture, float | None]:
+    """Dehazes in the picture's own bit depth; alpha and metadata stay as they are.
+
+    Args:
+        auto: leave a clear picture as it is.
+        in_place: write into the picture's own pixels, which saves as much memory as they take.
+
+    Returns:
+        The dehazed picture; and the haze meter, None for a model that gives no estimate.
+
+    Raises:
+        InputError: smaller than the model takes.
+        ModelError: 16 bits a channel, and a model that gives no estimate.
+    """
+    stream = Stream(dehazer, StreamOptions(temporal=False, auto=auto))
+    dehazed = stream(picture.rgb, out=picture.rgb if in_place else None)
+    clear: NDArray[Any] = dehazed.pixels
+    if picture.grey:
+        clear = np.repeat(cv2.transform(clear, np.full((1, 3), 1 / 3))[..., None], 3, axis=2)
+    return replace(picture, rgb=clear), dehazed.haze

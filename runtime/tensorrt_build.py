@@ -14,10 +14,10 @@ from pathlib import Path
 
 import tensorrt as trt
 
-from .engine_options import EngineOptions, ShapeRange
 from .errors import ModelError, OutputError, UsageError, one_line
 from .output_file import finished_output
 from .tensorrt_log import LOG
+from .tensorrt_options import EngineOptions, ShapeRange
 
 __all__ = ["plan_from_onnx"]
 

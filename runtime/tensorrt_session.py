@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 
 from .contract import ModelContract
-from .cuda_memory import open_cuda
+from .cuda_open import open_cuda
 from .engine import build_command, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
-from .engine_options import EngineOptions, Shape, ShapeRange
 from .engine_search import engine_built_from
 from .errors import EngineMismatchError, ModelError, UsageError
 from .grid import Grid, Thumbnail
 from .pixel_passes import reduced
 from .plugin_library import needs_plugin, required_plugin
 from .session import DeepFrames, Frames
-from .tensorrt_options import TensorRTOptions
+from .tensorrt_options import EngineOptions, Shape, ShapeRange, TensorRTOptions
 from .tensorrt_pipeline import DEPTH, DeviceTimes, Pipeline
 from .tensorrt_runtime import TensorRTEngine
 

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from .colour import YuvMatrix, yuv420_from_rgb, yuv444_from_rgb
 from .errors import OutputError, UsageError, one_line
-from .inputs import VIDEO_SUFFIXES
+from .media_formats import VIDEO_SUFFIXES
 from .timing import StageTimes
 from .video_reader import TimedFrame
 

@@ -23,9 +23,8 @@ from dehaze.runtime import (
 from dehaze.runtime.backends import open_session
 from dehaze.runtime.cuda_device import CudaDevice
 from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import TensorRTOptions
+from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange, TensorRTOptions
 
 SHAPES = EngineOptions(shapes=ShapeRange((1, 64, 64, 3), (1, 72, 99, 3), (1, 80, 120, 3)))
 

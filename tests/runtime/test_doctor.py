@@ -17,9 +17,9 @@ from dehaze.runtime import FunctionSession, ModelError, Session, self_test, tens
 from dehaze.runtime.backends import OpenedSession, open_session
 from dehaze.runtime.doctor import diagnose
 from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 from dehaze.runtime.models import MODELS_FOLDER
 from dehaze.runtime.self_test import cell_means, hazy_picture
+from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
 
 EDGE = MODELS_FOLDER / "edge.onnx"
 

@@ -14,8 +14,8 @@ from dehaze.runtime import EngineMismatchError, ModelError, OutputError, UsageEr
 from dehaze.runtime.cuda_device import CudaDevice
 from dehaze.runtime.engine import cached_engine, engine_from_onnx, load_engine
 from dehaze.runtime.engine_file import read_engine
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 from dehaze.runtime.models import MODELS_FOLDER
+from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
 
 pytestmark = pytest.mark.usefixtures("fake_tensorrt")
 OPTIONS = EngineOptions(shapes=ShapeRange.fixed(720, 1280))

@@ -8,10 +8,10 @@ import pytest
 
 from dehaze.runtime import EngineMismatchError, ModelError, UsageError
 from dehaze.runtime.engine_file import EngineHeader, engine_bytes, read_engine
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 from dehaze.runtime.models import MODELS_FOLDER
 from dehaze.runtime.onnx_metadata import metadata_from_onnx
 from dehaze.runtime.tensorrt_host import TensorRTHost
+from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
 
 ORIN = TensorRTHost("Orin", (8, 7), "10.3.0")
 THOR = TensorRTHost("Thor", (11, 0), "10.13.3.9")

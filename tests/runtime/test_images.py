@@ -14,11 +14,11 @@ from dehaze.runtime import FunctionSession, InputError, OutputError, open_dehaze
 from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.images import (
     Picture,
-    dehaze_picture,
     encode_picture,
     pictures_side_by_side,
     read_picture,
 )
+from dehaze.runtime.run import dehaze_picture
 from dehaze.runtime.tiff_tags import profile_of_tiff, read_orientation
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

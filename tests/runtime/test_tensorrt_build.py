@@ -19,8 +19,8 @@ from dehaze.runtime import ModelError, UsageError, cuda_device
 from dehaze.runtime.cuda_device import CudaDevice
 from dehaze.runtime.engine import engine_from_onnx
 from dehaze.runtime.engine_file import read_engine
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
 from dehaze.runtime.models import MODELS_FOLDER
+from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
 
 pytestmark = pytest.mark.usefixtures("fake_tensorrt")
 EDGE = MODELS_FOLDER / "edge.onnx"

@@ -18,7 +18,7 @@ from tensorrt_inputs import BUILD, pictures, write_model
 
 from dehaze.runtime import EngineMismatchError, ModelError
 from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_options import ShapeRange
+from dehaze.runtime.tensorrt_options import ShapeRange
 
 
 def test_frames_outside_of_the_range_are_told_with_what_to_build(open_session: Any) -> None:
@@ -127,7 +127,7 @@ def test_no_binding_is_told_with_what_to_install(
 def test_pycuda_comes_first_and_cuda_python_where_it_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dehaze.runtime.cuda_memory import open_cuda
+    from dehaze.runtime.cuda_open import open_cuda
 
     assert open_cuda().name == "pycuda 2026.1"
     monkeypatch.setitem(sys.modules, "pycuda", None)

@@ -12,7 +12,7 @@ from pathlib import Path
 import tensorrt_bindings
 
 from dehaze.runtime import ModelError
-from dehaze.runtime.engine_options import EngineOptions
+from dehaze.runtime.tensorrt_options import EngineOptions
 
 sys.modules["tensorrt"] = tensorrt_bindings
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.media_formats import IMAGE_SUFFIXES
+from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 
 __all__ = ["PHOTOGRAPHS", "DataSet", "Haze", "Item", "find_data_set", "pictures_in"]
 

@@ -17,9 +17,9 @@ from tqdm import tqdm
 
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import InputError
+from dehaze.runtime.files.video import file_airlight
+from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
 from dehaze.runtime.stream import Stream, StreamOptions
-from dehaze.runtime.video import file_airlight
-from dehaze.runtime.video_reader import TimedFrame, VideoReader
 
 from .quality import psnr
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from dehaze.runtime.backends import Backend, open_session
 from dehaze.runtime.dehazer import Dehazer, open_dehazer
-from dehaze.runtime.models import model_path
+from dehaze.runtime.model.shipped import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
 
 from .intervals import median_is_stable, ratio_interval

@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import ModelError, UsageError
-from dehaze.runtime.models import list_models
-from dehaze.runtime.onnx_metadata import metadata_from_onnx
+from dehaze.runtime.model.contract import ModelContract
+from dehaze.runtime.model.metadata import metadata_from_onnx
+from dehaze.runtime.model.shipped import list_models
 from dehaze.runtime.stream import Stream, StreamOptions
 
 from .baselines import BASELINES

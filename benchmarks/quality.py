@@ -16,7 +16,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tqdm import tqdm
 
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.images import read_picture
+from dehaze.runtime.media.pictures import read_picture
 
 from .contrast import ContrastGain, contrast_gain
 from .datasets import DataSet, Haze, Item

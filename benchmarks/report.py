@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
-from dehaze.runtime.preview_server import PREVIEW_FOLDER
+from dehaze.runtime.preview.server import PREVIEW_FOLDER
 
 from .markdown import filled_in, markdown, markdown_table
 from .report_pictures import picture_pairs

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.images import read_picture
-from dehaze.runtime.media_formats import IMAGE_SUFFIXES
-from dehaze.runtime.video_reader import TimedFrame, VideoReader
+from dehaze.runtime.media.formats import IMAGE_SUFFIXES
+from dehaze.runtime.media.pictures import read_picture
+from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
 
 from .datasets import pictures_in
 

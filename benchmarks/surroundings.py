@@ -14,10 +14,10 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from dehaze.runtime.contract import ModelContract
+from dehaze.runtime.doctor.machine import processor, software, video_card
 from dehaze.runtime.errors import InputError, one_line
-from dehaze.runtime.machine import processor, software, video_card
-from dehaze.runtime.models import MODELS_FOLDER, model_path
+from dehaze.runtime.model.contract import ModelContract
+from dehaze.runtime.model.shipped import MODELS_FOLDER, model_path
 
 from .results import Data, Machine, Model
 

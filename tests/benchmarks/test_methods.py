@@ -12,7 +12,7 @@ from conftest import picture
 from dehaze.benchmarks.methods import OurModel, open_method
 from dehaze.runtime import ModelError, UsageError, open_dehazer
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.models import MODELS_FOLDER
+from dehaze.runtime.model.shipped import MODELS_FOLDER
 
 onnx = pytest.importorskip("onnx")
 

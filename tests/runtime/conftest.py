@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tensorrt_inputs import BUILD, write_model
 
-from dehaze.runtime import tensorrt_host
-from dehaze.runtime.cuda_device import CudaDevice
-from dehaze.runtime.tensorrt_options import TensorRTOptions
+from dehaze.runtime.cuda.device import CudaDevice
+from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt.options import TensorRTOptions
 
 FAKE = Path(__file__).parent / "fake_tensorrt"
 FAKE_CUDA = Path(__file__).parent / "fake_cuda"
@@ -62,7 +62,7 @@ def open_session(
     opened = []
 
     def open_one(path: Path | None = None, **options: Any) -> Any:
-        from dehaze.runtime.tensorrt_session import TensorRTSession
+        from dehaze.runtime.trt.session import TensorRTSession
 
         settings = {"build": BUILD, "cuda_binding": "cuda-python", "notice": notices.append}
         path = path or write_model(tmp_path)

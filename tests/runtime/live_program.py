@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from dehaze.runtime.command import run_command
-from dehaze.runtime.live import LiveOptions, run_live
-from dehaze.runtime.live_address import frame_mode
+from dehaze.runtime.live.address import frame_mode
+from dehaze.runtime.live.run import LiveOptions, run_live
 from dehaze.runtime.stream import DehazedFrame
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
 SHAPES = ShapeRange((1, 64, 64, 3), (1, 72, 128, 3), (2, 120, 160, 3))
 BUILD = EngineOptions(shapes=SHAPES)

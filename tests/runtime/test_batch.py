@@ -15,12 +15,12 @@ import pytest
 from conftest import VideoMaker, error_lines, picture
 
 from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
-from dehaze.runtime.batch import run_batch
 from dehaze.runtime.cli import main
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.inputs import Job, plan_jobs
+from dehaze.runtime.files.batch import run_batch
+from dehaze.runtime.files.job import RunOptions
+from dehaze.runtime.files.plan import Job, plan_jobs
 from dehaze.runtime.output_file import finished_output, remove_leftovers
-from dehaze.runtime.run import RunOptions
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_a_batch_left_early_ends_its_threads(hazy: Path) -> None:
 def test_pictures_larger_than_the_memory_bound_pass(
     hazy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dehaze.runtime.batch._BYTES_HELD", 1000)
+    monkeypatch.setattr("dehaze.runtime.files.batch._BYTES_HELD", 1000)
     jobs = [Job(hazy / "a.png", hazy / f"{index}.png") for index in range(9)]
     with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
         outcomes = list(run_batch(jobs, dehazer, RunOptions()))

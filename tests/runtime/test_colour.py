@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dehaze.runtime.colour import YuvMatrix, yuv420_from_rgb, yuv444_from_rgb
+from dehaze.runtime.media.colour import YuvMatrix, yuv420_from_rgb, yuv444_from_rgb
 
 
 @pytest.mark.parametrize("matrix", YuvMatrix)

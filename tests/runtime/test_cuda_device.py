@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dehaze.runtime import ModelError
-from dehaze.runtime import cuda_device as module
-from dehaze.runtime.cuda_device import CudaDevice, cuda_device, driver_cuda_version
+from dehaze.runtime.cuda import device as module
+from dehaze.runtime.cuda.device import CudaDevice, cuda_device, driver_cuda_version
 
 DRIVER = """
 #include <string.h>

@@ -115,7 +115,7 @@ def test_an_error_of_the_real_cuda_python_is_told_in_words(version: str) -> None
     """On machines without a GPU, the real library under our adapter."""
     code = (
         "from dehaze.runtime import ModelError\n"
-        "from dehaze.runtime.cuda_open import open_cuda\n"
+        "from dehaze.runtime.cuda.open import open_cuda\n"
         "try: print('opened', open_cuda('cuda-python').name)\n"
         "except ModelError as error: print(error)\n"
     )

@@ -13,13 +13,15 @@ import numpy as np
 import onnx
 import pytest
 
-from dehaze.runtime import FunctionSession, ModelError, Session, self_test, tensorrt_host
+from dehaze.runtime import FunctionSession, ModelError, Session
 from dehaze.runtime.backends import OpenedSession, open_session
-from dehaze.runtime.doctor import diagnose
-from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.self_test import cell_means, hazy_picture
-from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
+from dehaze.runtime.doctor import self_test
+from dehaze.runtime.doctor.diagnosis import diagnose
+from dehaze.runtime.doctor.self_test import cell_means, hazy_picture
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt.engine_cache import engine_from_onnx
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
 EDGE = MODELS_FOLDER / "edge.onnx"
 
@@ -104,7 +106,7 @@ def test_the_picture_leaves_the_model_something_to_do() -> None:
     stored = json.loads(self_test.EXPECTED.read_text())
     session = open_session(EDGE, "onnxruntime").session
     assert stored["source_sha256"] == session.contract.source_sha256, (
-        "new weights: python -m dehaze.runtime.self_test > runtime/weights/self-test.json"
+        "new weights: python -m dehaze.runtime.doctor.self_test > runtime/weights/self-test.json"
     )
     expected = np.array(stored["cell_means"])
     assert np.abs(expected - cell_means(hazy_picture())).mean(axis=-1).min() > 20
@@ -123,7 +125,7 @@ def test_a_default_backend_that_fails_is_exit_code_1(monkeypatch: pytest.MonkeyP
         opened = open_session(*arguments, **options)
         return OpenedSession(Changed(opened.session, WRONG["black"]), opened.why)
 
-    monkeypatch.setattr("dehaze.runtime.doctor.open_session", broken)
+    monkeypatch.setattr("dehaze.runtime.doctor.diagnosis.open_session", broken)
     diagnosis = diagnose()
     assert diagnosis.exit_code == 1
     assert "onnxruntime (default)  FAILED: expected cells within 3 of 255" in str(diagnosis)

@@ -7,7 +7,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from dehaze.export.cli import build_parser
-from dehaze.runtime.plugin_library import ENVIRONMENT, LIBRARY
+from dehaze.runtime.trt.plugin_library import ENVIRONMENT, LIBRARY
 
 ROOT = Path(__file__).parents[2]
 JETSON = (ROOT / "docs" / "jetson.md").read_text()

@@ -10,12 +10,13 @@ from types import ModuleType
 import onnx
 import pytest
 
-from dehaze.runtime import EngineMismatchError, ModelError, OutputError, UsageError, tensorrt_host
-from dehaze.runtime.cuda_device import CudaDevice
-from dehaze.runtime.engine import cached_engine, engine_from_onnx, load_engine
-from dehaze.runtime.engine_file import read_engine
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
+from dehaze.runtime import EngineMismatchError, ModelError, OutputError, UsageError
+from dehaze.runtime.cuda.device import CudaDevice
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt.engine_cache import cached_engine, engine_from_onnx, load_engine
+from dehaze.runtime.trt.engine_file import read_engine
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
 pytestmark = pytest.mark.usefixtures("fake_tensorrt")
 OPTIONS = EngineOptions(shapes=ShapeRange.fixed(720, 1280))

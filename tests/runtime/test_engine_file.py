@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from dehaze.runtime import EngineMismatchError, ModelError, UsageError
-from dehaze.runtime.engine_file import EngineHeader, engine_bytes, read_engine
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.onnx_metadata import metadata_from_onnx
-from dehaze.runtime.tensorrt_host import TensorRTHost
-from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
+from dehaze.runtime.model.metadata import metadata_from_onnx
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt.engine_file import EngineHeader, engine_bytes, read_engine
+from dehaze.runtime.trt.host import TensorRTHost
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
 ORIN = TensorRTHost("Orin", (8, 7), "10.3.0")
 THOR = TensorRTHost("Thor", (11, 0), "10.13.3.9")

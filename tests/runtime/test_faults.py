@@ -18,7 +18,7 @@ import pytest
 from conftest import VideoMaker, error_lines, picture
 from fuzz_media import fuzz
 
-from dehaze.runtime.inputs import plan_jobs
+from dehaze.runtime.files.plan import plan_jobs
 
 MUTATIONS = 1000
 
@@ -139,7 +139,7 @@ def test_an_unreadable_folder_of_a_tree_fails_alone(
             raise PermissionError(13, "Permission denied")
         return scandir(folder)
 
-    monkeypatch.setattr("dehaze.runtime.inputs.os.scandir", denying)
+    monkeypatch.setattr("dehaze.runtime.files.plan.os.scandir", denying)
     plan = plan_jobs(str(tmp_path / "hazy"), None, "-clear", recursive=True)
     assert [job.source.name for job in plan.jobs] == ["a.png"]
     ((folder, error),) = plan.unreadable.items()

@@ -12,14 +12,14 @@ from PIL import Image, ImageCms
 
 from dehaze.runtime import FunctionSession, InputError, OutputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.images import (
+from dehaze.runtime.files.job import dehaze_picture
+from dehaze.runtime.media.pictures import (
     Picture,
     encode_picture,
     pictures_side_by_side,
     read_picture,
 )
-from dehaze.runtime.run import dehaze_picture
-from dehaze.runtime.tiff_tags import profile_of_tiff, read_orientation
+from dehaze.runtime.media.tiff_tags import profile_of_tiff, read_orientation
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

@@ -19,7 +19,7 @@ from conftest import VideoMaker, picture, video_frames, video_times
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import UsageError
-from dehaze.runtime.live import LiveOptions, run_live
+from dehaze.runtime.live.run import LiveOptions, run_live
 from dehaze.runtime.stream import DehazedFrame
 
 PROGRAM = [sys.executable, str(Path(__file__).parent / "live_program.py")]

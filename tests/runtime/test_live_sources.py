@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from dehaze.runtime.errors import InputError, UsageError
-from dehaze.runtime.live_address import FrameMode, frame_mode, is_live, shown_address
-from dehaze.runtime.live_gstreamer import csi_pipeline
-from dehaze.runtime.live_source import CameraClock, LiveSource
-from dehaze.runtime.live_sources import open_source
-from dehaze.runtime.newest_frame import NewestFrame
+from dehaze.runtime.live.address import FrameMode, frame_mode, is_live, shown_address
+from dehaze.runtime.live.gstreamer import csi_pipeline
+from dehaze.runtime.live.newest_frame import NewestFrame
+from dehaze.runtime.live.open_source import open_source
+from dehaze.runtime.live.source import CameraClock, LiveSource
 
 
 def opened(address: str, mode: FrameMode | None = None) -> LiveSource:

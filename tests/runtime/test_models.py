@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime import ModelError, list_models, open_dehazer
-from dehaze.runtime.models import MODELS_FOLDER
+from dehaze.runtime.model.shipped import MODELS_FOLDER
 
 
 def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:

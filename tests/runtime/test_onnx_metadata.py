@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 from dehaze.runtime import ModelError
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.onnx_metadata import metadata_from_onnx
+from dehaze.runtime.model.metadata import metadata_from_onnx
+from dehaze.runtime.model.shipped import MODELS_FOLDER
 
 
 @pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.onnx")), ids=lambda path: path.stem)

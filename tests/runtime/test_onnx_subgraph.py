@@ -6,8 +6,8 @@ import onnx
 import pytest
 
 from dehaze.runtime import ModelError
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.onnx_subgraph import estimator_from_model
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.model.subgraph import estimator_from_model
 
 SHIPPED = sorted(MODELS_FOLDER.glob("*.onnx"))
 

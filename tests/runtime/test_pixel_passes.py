@@ -12,10 +12,10 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from dehaze.runtime.grid import Grid, thumbnail_stride
-from dehaze.runtime.models import MODELS_FOLDER
+from dehaze.runtime.haze.grid import Grid, thumbnail_stride
+from dehaze.runtime.haze.pixel_passes import apply_grid, reduced, thumbnail_of
+from dehaze.runtime.model.shipped import MODELS_FOLDER
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeSession
-from dehaze.runtime.pixel_passes import apply_grid, reduced, thumbnail_of
 
 ONNX_RUNTIME = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
 SIZES = [(64, 64), (67, 131), (460, 620), (721, 1283), (64, 4000)]
@@ -105,7 +105,7 @@ def test_a_large_frame_is_reduced_to_four_times_the_thumbnail() -> None:
 def test_a_damaged_cache_of_compiled_code_does_not_matter(damage: str, tmp_path: Path) -> None:
     program = """
 import numpy as np
-from dehaze.runtime.pixel_passes import thumbnail_of
+from dehaze.runtime.haze.pixel_passes import thumbnail_of
 frame = np.full((1, 64, 64, 3), 51, np.uint8)
 print(thumbnail_of(frame, 1).values.mean().round(3))
 """

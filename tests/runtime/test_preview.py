@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import OutputError
-from dehaze.runtime.preview_server import PreviewServer
+from dehaze.runtime.preview.server import PreviewServer
 
 FIGURES = {"frames": 3, "fps": 12.5}
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from camera_server import camera
 
-from dehaze.runtime.live import LiveOptions, run_live
+from dehaze.runtime.live.run import LiveOptions, run_live
 from dehaze.runtime.stream import DehazedFrame
 
 pytest.importorskip("selenium", reason="needs selenium")

@@ -15,12 +15,13 @@ from typing import Any
 import onnx
 import pytest
 
-from dehaze.runtime import ModelError, UsageError, cuda_device
-from dehaze.runtime.cuda_device import CudaDevice
-from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_file import read_engine
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import EngineOptions, ShapeRange
+from dehaze.runtime import ModelError, UsageError
+from dehaze.runtime.cuda import device as cuda_device
+from dehaze.runtime.cuda.device import CudaDevice
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt.engine_cache import engine_from_onnx
+from dehaze.runtime.trt.engine_file import read_engine
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
 pytestmark = pytest.mark.usefixtures("fake_tensorrt")
 EDGE = MODELS_FOLDER / "edge.onnx"
@@ -191,7 +192,7 @@ def test_without_a_gpu_tensorrt_is_not_touched(
 ) -> None:
     """It segfaults there."""
     monkeypatch.setattr(cuda_device, "DRIVER_LIBRARY", str(tmp_path / "libcuda.so.1"))
-    monkeypatch.setattr("dehaze.runtime.tensorrt_host.cuda_device", cuda_device.cuda_device)
+    monkeypatch.setattr("dehaze.runtime.trt.host.cuda_device", cuda_device.cuda_device)
     del sys.modules["tensorrt"]
     with pytest.raises(ModelError, match=r"expected an NVIDIA GPU.*dehaze-export edge\.onnx"):
         told(EDGE, tmp_path)
@@ -201,9 +202,7 @@ def test_without_a_gpu_tensorrt_is_not_touched(
 def test_without_tensorrt_one_line_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "dehaze.runtime.tensorrt_host.cuda_device", lambda: CudaDevice("Orin", (8, 7))
-    )
+    monkeypatch.setattr("dehaze.runtime.trt.host.cuda_device", lambda: CudaDevice("Orin", (8, 7)))
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(ModelError) as caught:
         told(EDGE, tmp_path)

@@ -17,8 +17,8 @@ import pytest
 from tensorrt_inputs import BUILD, pictures, write_model
 
 from dehaze.runtime import EngineMismatchError, ModelError
-from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.tensorrt_options import ShapeRange
+from dehaze.runtime.trt.engine_cache import engine_from_onnx
+from dehaze.runtime.trt.options import ShapeRange
 
 
 def test_frames_outside_of_the_range_are_told_with_what_to_build(open_session: Any) -> None:
@@ -60,7 +60,7 @@ def test_a_model_with_plugin_nodes_needs_its_library(
     open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dehaze.runtime.plugin_library.__file__", str(tmp_path / "a" / "b.py"))
+    monkeypatch.setattr("dehaze.runtime.trt.plugin_library.__file__", str(tmp_path / "a" / "b.py"))
     model = write_model(tmp_path, plugin=True)
     with pytest.raises(ModelError, match=r"expected its plugin library .* `make plugin`"):
         open_session(model)
@@ -127,7 +127,7 @@ def test_no_binding_is_told_with_what_to_install(
 def test_pycuda_comes_first_and_cuda_python_where_it_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from dehaze.runtime.cuda_open import open_cuda
+    from dehaze.runtime.cuda.open import open_cuda
 
     assert open_cuda().name == "pycuda 2026.1"
     monkeypatch.setitem(sys.modules, "pycuda", None)

@@ -12,12 +12,12 @@ from pathlib import Path
 import tensorrt_bindings
 
 from dehaze.runtime import ModelError
-from dehaze.runtime.tensorrt_options import EngineOptions
+from dehaze.runtime.trt.options import EngineOptions
 
 sys.modules["tensorrt"] = tensorrt_bindings
 
-from dehaze.runtime.tensorrt_build import plan_from_onnx  # noqa: E402  # the line above it
-from dehaze.runtime.tensorrt_log import LOG  # noqa: E402
+from dehaze.runtime.trt.build import plan_from_onnx  # noqa: E402  # the line above it
+from dehaze.runtime.trt.log import LOG  # noqa: E402
 
 try:
     plan_from_onnx(Path("edge.onnx"), EngineOptions())

@@ -17,8 +17,8 @@ is_lean = bindings.__name__.startswith("tensorrt_lean")
 sys.modules["tensorrt"] = None if is_lean else bindings  # type: ignore[assignment]
 sys.modules["tensorrt_lean"] = bindings
 
-from dehaze.runtime.tensorrt_library import LEAN  # noqa: E402  # the lines above it
-from dehaze.runtime.tensorrt_runtime import TensorRTEngine  # noqa: E402
+from dehaze.runtime.trt.library import LEAN  # noqa: E402  # the lines above it
+from dehaze.runtime.trt.loaded_engine import TensorRTEngine  # noqa: E402
 
 try:
     TensorRTEngine(b"", Path("edge.engine"), None, host_code=False)

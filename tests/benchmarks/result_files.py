@@ -7,15 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dehaze.benchmarks.result_file import write_result
-from dehaze.benchmarks.results import (
-    Data,
-    LatencyRow,
-    Machine,
-    Model,
-    QualityRow,
-    Result,
-)
+from dehaze.benchmarks.results.file import write_result
+from dehaze.benchmarks.results.records import Data, LatencyRow, Machine, Model, QualityRow, Result
 
 MACHINE = Machine("Test CPU", 4, 4, "avx2", 8000, "Linux", "3.11.7", {"numpy": "2"})
 

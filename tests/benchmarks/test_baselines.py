@@ -6,7 +6,7 @@ import pytest
 from conftest import picture
 from numpy.typing import NDArray
 
-from dehaze.benchmarks.baselines import (
+from dehaze.benchmarks.measure.baselines import (
     BASELINES,
     clahe,
     dark_channel,

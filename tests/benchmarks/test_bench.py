@@ -8,7 +8,7 @@ import pytest
 from conftest import picture
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.surroundings import data_of
+from dehaze.benchmarks.measure.surroundings import data_of
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.results import LatencyRow, QualityRow, Result
+from dehaze.benchmarks.results.records import LatencyRow, QualityRow, Result
 
 
 def compared(tmp_path: Path, old: object, new: object, *options: str) -> int:

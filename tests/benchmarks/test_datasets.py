@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dehaze.benchmarks.datasets import find_data_set
+from dehaze.benchmarks.measure.datasets import find_data_set
 from dehaze.runtime import InputError
 
 LAYOUTS = {

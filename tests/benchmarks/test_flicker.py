@@ -9,7 +9,7 @@ from conftest import VideoMaker
 
 from dehaze.benchmarks import flicker_command
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.flicker import Flicker
+from dehaze.benchmarks.measure.flicker import Flicker
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "video"
 

@@ -12,13 +12,13 @@ import onnx
 import onnx.parser
 import pytest
 
-from dehaze.benchmarks import latency
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.intervals import mean_interval, median_is_stable, ratio_interval
-from dehaze.benchmarks.peak_memory import peak_memory
-from dehaze.benchmarks.power import measure_power, total_watts
-from dehaze.benchmarks.result_file import read_result
-from dehaze.benchmarks.results import LatencyRow, Result
+from dehaze.benchmarks.measure import latency
+from dehaze.benchmarks.measure.peak_memory import peak_memory
+from dehaze.benchmarks.measure.power import measure_power, total_watts
+from dehaze.benchmarks.results.file import read_result
+from dehaze.benchmarks.results.intervals import mean_interval, median_is_stable, ratio_interval
+from dehaze.benchmarks.results.records import LatencyRow, Result
 from dehaze.runtime.backends import OpenedSession
 from dehaze.runtime.session import Frames, FunctionSession
 

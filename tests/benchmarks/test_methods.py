@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import picture
 
-from dehaze.benchmarks.methods import OurModel, open_method
+from dehaze.benchmarks.measure.methods import OurModel, open_method
 from dehaze.runtime import ModelError, UsageError, open_dehazer
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.model.shipped import MODELS_FOLDER

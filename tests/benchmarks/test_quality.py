@@ -11,10 +11,10 @@ from conftest import picture
 from numpy.typing import NDArray
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.datasets import find_data_set
-from dehaze.benchmarks.intervals import mean_interval
-from dehaze.benchmarks.result_file import read_result
-from dehaze.benchmarks.results import QualityRow
+from dehaze.benchmarks.measure.datasets import find_data_set
+from dehaze.benchmarks.results.file import read_result
+from dehaze.benchmarks.results.intervals import mean_interval
+from dehaze.benchmarks.results.records import QualityRow
 from dehaze.runtime import open_dehazer
 
 

@@ -10,9 +10,9 @@ from conftest import VideoMaker
 from result_files import MACHINE, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.result_file import read_result
-from dehaze.benchmarks.results import FlickerRow, LatencyRow, QualityRow
-from dehaze.benchmarks.scatter import Point, pareto_front, scatter_svg
+from dehaze.benchmarks.report.scatter import Point, pareto_front, scatter_svg
+from dehaze.benchmarks.results.file import read_result
+from dehaze.benchmarks.results.records import FlickerRow, LatencyRow, QualityRow
 
 
 def files(tmp_path: Path) -> list[str]:

@@ -11,10 +11,10 @@ from conftest import picture
 from result_files import latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.report_pictures import picture_pairs
-from dehaze.benchmarks.report_plots import plots
-from dehaze.benchmarks.results import Data, LatencyRow, Model, QualityRow, Result
-from dehaze.benchmarks.scatter import Point, scatter_svg
+from dehaze.benchmarks.report.pictures import picture_pairs
+from dehaze.benchmarks.report.plots import plots
+from dehaze.benchmarks.report.scatter import Point, scatter_svg
+from dehaze.benchmarks.results.records import Data, LatencyRow, Model, QualityRow, Result
 
 ROW = "| a | 5.5 | 1.00 |"
 

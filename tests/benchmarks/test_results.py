@@ -10,8 +10,8 @@ import pytest
 from result_files import latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.result_file import read_result, write_result
-from dehaze.benchmarks.results import LatencyRow, QualityRow
+from dehaze.benchmarks.results.file import read_result, write_result
+from dehaze.benchmarks.results.records import LatencyRow, QualityRow
 from dehaze.runtime import InputError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dehaze.runtime.errors import InputError, one_line
 
-from .report_tables import Table, summary
-from .results import Result
+from ..results.records import Result
+from .tables import Table, summary
 
 __all__ = ["code", "filled_in", "markdown", "markdown_table"]
 

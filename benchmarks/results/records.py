@@ -1,4 +1,4 @@
-"""What every dehaze-bench command measures: figures, on what, how. `result_file` stores it."""
+"""What every dehaze-bench command measures: figures, on what, how. `file` stores it."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ from dehaze.runtime.model.metadata import metadata_from_onnx
 from dehaze.runtime.model.shipped import list_models
 from dehaze.runtime.stream import Stream, StreamOptions
 
+from ..results.records import Model
 from .baselines import BASELINES
 from .foreign_onnx import ADAPTER_EXAMPLE, ForeignOnnx, parse_adapter
-from .results import Model
 from .surroundings import model_of
 
 __all__ = [

@@ -19,7 +19,7 @@ from dehaze.runtime.errors import InputError, one_line
 from dehaze.runtime.model.contract import ModelContract
 from dehaze.runtime.model.shipped import MODELS_FOLDER, model_path
 
-from .results import Data, Machine, Model
+from ..results.records import Data, Machine, Model
 
 __all__ = ["command_line", "data_of", "machine", "model_of", "now"]
 

@@ -18,7 +18,7 @@ from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 from dehaze.runtime.media.pictures import read_picture
 from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
 
-from .datasets import pictures_in
+from ..measure.datasets import pictures_in
 
 __all__ = ["PicturePair", "picture_pairs"]
 

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from dehaze.runtime.errors import InputError
 
-from .from_json import WrongValueError, from_json
-from .report_tables import Table, labels, settings
-from .result_file import read_json
-from .results import LatencyRow, QualityRow, Result
+from ..results.file import read_json
+from ..results.from_json import WrongValueError, from_json
+from ..results.records import LatencyRow, QualityRow, Result
 from .scatter import Point, pareto_front, scatter_svg
+from .tables import Table, labels, settings
 
 __all__ = [
     "SENSITIVITY_SUFFIX", "Layer", "Plot", "Sensitivity",

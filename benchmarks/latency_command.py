@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from dehaze.runtime.errors import UsageError
 
-from .latency import (
+from .measure.latency import (
     FEWEST,
     FEWEST_SLOW,
     LONGEST_S,
@@ -20,11 +20,11 @@ from .latency import (
     measure_latency,
     measure_stages,
 )
-from .methods import expect_different, is_ours
-from .power import INTERVAL_MS
-from .result_file import write_result
-from .results import LatencyRow, Model, Result
-from .surroundings import machine, now
+from .measure.methods import expect_different, is_ours
+from .measure.power import INTERVAL_MS
+from .measure.surroundings import machine, now
+from .results.file import write_result
+from .results.records import LatencyRow, Model, Result
 
 __all__ = ["run_latency"]
 

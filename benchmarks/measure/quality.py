@@ -18,9 +18,9 @@ from tqdm import tqdm
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media.pictures import read_picture
 
+from ..results.intervals import DRAWS_OF_MEANS
 from .contrast import ContrastGain, contrast_gain
 from .datasets import DataSet, Haze, Item
-from .intervals import DRAWS_OF_MEANS
 from .methods import Method, OurModel
 
 __all__ = [

@@ -19,7 +19,7 @@ from dehaze.runtime.errors import InputError, OutputError, one_line
 from dehaze.runtime.output_file import finished_output
 
 from .from_json import WrongValueError, from_json
-from .results import FlickerRow, Kind, LatencyRow, QualityRow, Result
+from .records import FlickerRow, Kind, LatencyRow, QualityRow, Result
 
 __all__ = ["VERSION", "expect_writable", "read_json", "read_result", "write_result"]
 

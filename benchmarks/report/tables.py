@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from .quality_rows import kept, levels
-from .results import FlickerRow, LatencyRow, Model, QualityRow, Result
+from ..measure.quality_rows import kept, levels
+from ..results.records import FlickerRow, LatencyRow, Model, QualityRow, Result
 
 __all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "tables"]
 

@@ -12,8 +12,8 @@ import numpy as np
 from dehaze.runtime.errors import GateError, UsageError
 
 from .changes import Change, by_key, changes, figures, key_of
-from .result_file import read_result
-from .results import LatencyRow, QualityRow, Result
+from .file import read_result
+from .records import LatencyRow, QualityRow, Result
 
 __all__ = ["compare_files"]
 

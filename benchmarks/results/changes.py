@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .intervals import mean_interval, ratio_interval
-from .results import FlickerRow, LatencyRow, QualityRow, Result
+from .records import FlickerRow, LatencyRow, QualityRow, Result
 
 __all__ = ["Change", "by_key", "changes", "figures", "key_of"]
 

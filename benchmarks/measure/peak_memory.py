@@ -1,6 +1,6 @@
 """How much memory a model needs: measured in a process of its own, which runs nothing else.
 
-python -m dehaze.benchmarks.peak_memory edge onnxruntime 2 1280 720
+python -m dehaze.benchmarks.measure.peak_memory edge onnxruntime 2 1280 720
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def peak_memory(model: str, backend: str, threads: int, width: int, height: int)
         ModelError: the process failed, though the model opens in this one.
     """
     arguments = [model, backend, str(threads), str(width), str(height)]
-    command = [sys.executable, "-m", "dehaze.benchmarks.peak_memory", *arguments]
+    command = [sys.executable, "-m", "dehaze.benchmarks.measure.peak_memory", *arguments]
     child = subprocess.run(command, capture_output=True, text=True)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]

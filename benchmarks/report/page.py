@@ -13,12 +13,12 @@ from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
 from dehaze.runtime.preview.server import PREVIEW_FOLDER
 
+from ..results.file import read_result
+from ..results.records import Machine, Model, Result
 from .markdown import filled_in, markdown, markdown_table
-from .report_pictures import picture_pairs
-from .report_plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
-from .report_tables import heading, labels, model_table, tables
-from .result_file import read_result
-from .results import Machine, Model, Result
+from .pictures import picture_pairs
+from .plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
+from .tables import heading, labels, model_table, tables
 
 __all__ = ["write_reports"]
 

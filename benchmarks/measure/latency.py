@@ -17,11 +17,11 @@ from dehaze.runtime.dehazer import Dehazer, open_dehazer
 from dehaze.runtime.model.shipped import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
 
-from .intervals import median_is_stable, ratio_interval
+from ..results.intervals import median_is_stable, ratio_interval
+from ..results.records import LatencyRow, Model
 from .methods import about_method, check_ours, is_ours, open_method
 from .peak_memory import peak_memory
 from .power import Power, measure_power
-from .results import LatencyRow, Model
 from .surroundings import model_of
 
 __all__ = ["Case", "measure_latency", "measure_stages"]

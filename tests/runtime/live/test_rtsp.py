@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import VideoMaker, video_times
-from test_live import figures_in, free_port, start, wait_for_recording
+from live_process import figures_in, free_port, start, wait_for_recording
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 SERVER = Path(__file__).parent / "rtsp_server.py"

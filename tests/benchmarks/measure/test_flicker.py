@@ -11,7 +11,7 @@ from dehaze.benchmarks import flicker_command
 from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.measure.flicker import Flicker
 
-VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "video"
+VIDEOS = Path(__file__).parents[4] / "shared" / "data" / "video"
 
 
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason="needs the real videos of ../shared/data")

@@ -1,7 +1,7 @@
 """What our code tells TensorRT and makes of its answers, with a fake in its place.
 
 The fake's plan is JSON of what its builder was told. Whether the names exist in the real
-TensorRT, test_tensorrt_names.py asks; that it builds an engine, nothing here shows.
+TensorRT, test_binding_names.py asks; that it builds an engine, nothing here shows.
 """
 
 from __future__ import annotations

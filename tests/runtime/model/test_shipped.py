@@ -26,7 +26,7 @@ def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
 def test_the_shipped_model_comes_from_the_shipped_checkpoint() -> None:
     import hashlib
 
-    checkpoint = Path(__file__).parents[2] / "train" / "weights" / "edge.safetensors"
+    checkpoint = Path(__file__).parents[3] / "train" / "weights" / "edge.safetensors"
     with open_dehazer("edge") as dehazer:
         expected = dehazer.contract.source_sha256
     assert hashlib.sha256(checkpoint.read_bytes()).hexdigest() == expected

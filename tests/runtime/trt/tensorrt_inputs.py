@@ -14,6 +14,12 @@ from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 SHAPES = ShapeRange((1, 64, 64, 3), (1, 72, 128, 3), (2, 120, 160, 3))
 BUILD = EngineOptions(shapes=SHAPES)
 
+TENSORRT_IMPORTERS = tuple(
+    f"dehaze.runtime.trt.{name}"
+    for name in ("library", "log", "build", "loaded_engine", "pipeline", "session")
+)
+"""The modules of ours that hold on to the TensorRT that they were imported with."""
+
 
 def write_model(folder: Path, *, plugin: bool = False) -> Path:
     """The shipped model, marked as one for TensorRT."""

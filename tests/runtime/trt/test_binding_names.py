@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-SCRIPTS = Path(__file__).parent / "tensorrt_names"
+ROOT = Path(__file__).parents[3]
+SCRIPTS = Path(__file__).parent / "binding_names"
 FAKE = Path(__file__).parent / "fake_tensorrt" / "tensorrt.py"
 CACHE = ROOT / "build" / "tensorrt-bindings" / f"cp{sys.version_info[0]}{sys.version_info[1]}"
 BINDINGS = {
@@ -109,15 +109,15 @@ def check_names(version: str, stubs: Path, *sources: Path) -> dict[str, Any]:
 
 def our_sources() -> list[Path]:
     """Every file of the runtime that imports TensorRT."""
-    sources = sorted((ROOT / "runtime").glob("*.py"))
-    pattern = r"(import|from) tensorrt\b|from \.tensorrt_library import .*\btrt\b"
+    sources = sorted((ROOT / "runtime").rglob("*.py"))
+    pattern = r"(import|from) tensorrt\b|from \.library import .*\btrt\b"
     return [path for path in sources if re.search(pattern, path.read_text())]
 
 
 @pytest.mark.parametrize("version", BINDINGS)
 def test_every_name_of_ours_exists(version: str, stubs: Path) -> None:
     names = {path.name for path in our_sources()}
-    assert {f"tensorrt_{n}.py" for n in ("build", "log", "runtime", "pipeline")} <= names
+    assert {f"{n}.py" for n in ("build", "log", "loaded_engine", "pipeline")} <= names
     report = check_names(version, stubs, *our_sources())
     assert report["problems"] == []
     assert report["checked"] > 50
@@ -125,7 +125,7 @@ def test_every_name_of_ours_exists(version: str, stubs: Path) -> None:
 
 @pytest.mark.parametrize("version", LEAN)
 def test_the_lean_runtime_has_what_running_an_engine_needs(version: str, stubs: Path) -> None:
-    sources = [path for path in our_sources() if path.name != "tensorrt_build.py"]
+    sources = [path for path in our_sources() if path.name != "build.py"]
     report = check_names(version, stubs, *sources)
     assert report["problems"] == []
     assert report["checked"] > 20

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from camera_server import camera
 from conftest import VideoMaker, picture, video_frames, video_times
+from live_process import figures_in, free_port, start, unfinished_in, wait_for_recording
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.live.run import LiveOptions, run_live
 from dehaze.runtime.stream import DehazedFrame
 
-PROGRAM = [sys.executable, str(Path(__file__).parent / "live_program.py")]
 WAVES = [picture(120, 160, phase / 4) for phase in range(25)]
-
-
-def start(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    command = [*PROGRAM, *(str(argument) for argument in arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, **options)
-
-
-def figures_in(errors: bytes) -> dict[str, Any]:
-    lines = [line for line in errors.decode().splitlines() if line.startswith("FIGURES ")]
-    assert len(lines) == 1, errors.decode()
-    found: dict[str, Any] = json.loads(lines[0].removeprefix("FIGURES "))
-    return found
-
-
-def unfinished_in(folder: Path) -> list[Path]:
-    return list(folder.glob(".*.part*"))
-
-
-def wait_for_recording(folder: Path, size: int = 1) -> None:
-    deadline = time.monotonic() + 20
-    while not any(path.stat().st_size >= size for path in unfinished_in(folder)):
-        assert time.monotonic() < deadline, "nothing was recorded within 20 s"
-        time.sleep(0.05)
 
 
 def random_frames(count: int) -> NDArray[np.uint8]:
@@ -158,13 +132,6 @@ def test_a_slow_model_drops_frames_and_stays_up_to_date(tmp_path: Path) -> None:
     assert 200 <= figures["latency_ms"]["p50"] < 400
     assert len(video_times(target)) == figures["frames"]
     assert np.median(np.diff(video_times(target))) == pytest.approx(0.2, abs=0.06)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def test_a_lost_stream_is_waited_for_and_then_given_up(tmp_path: Path) -> None:

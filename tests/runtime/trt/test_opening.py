@@ -1,6 +1,6 @@
 """Which engine the TensorRT backend opens, what it needs for it, and what it says without.
 
-TensorRT and the GPU are fakes, as in test_tensorrt_session.py.
+TensorRT and the GPU are fakes, as in test_session.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tensorrt_inputs import BUILD, pictures, write_model
+from tensorrt_inputs import BUILD, TENSORRT_IMPORTERS, pictures, write_model
 
 from dehaze.runtime import EngineMismatchError, ModelError
 from dehaze.runtime.trt.engine_cache import engine_from_onnx
@@ -60,7 +60,8 @@ def test_a_model_with_plugin_nodes_needs_its_library(
     open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("dehaze.runtime.trt.plugin_library.__file__", str(tmp_path / "a" / "b.py"))
+    installed = tmp_path / "runtime" / "trt" / "plugin_library.py"
+    monkeypatch.setattr("dehaze.runtime.trt.plugin_library.__file__", str(installed))
     model = write_model(tmp_path, plugin=True)
     with pytest.raises(ModelError, match=r"expected its plugin library .* `make plugin`"):
         open_session(model)
@@ -88,9 +89,8 @@ def test_the_lean_runtime_takes_version_compatible_engines_alone(
     model = write_model(tmp_path)
     compatible = engine_from_onnx(model, None, replace(BUILD, version_compatible=True))
     one_version = engine_from_onnx(model, None, BUILD)
-    for name in [n for n in sys.modules if n.startswith("dehaze.runtime.tensorrt_")]:
-        if not name.endswith(("host", "options")):
-            monkeypatch.delitem(sys.modules, name)
+    for name in TENSORRT_IMPORTERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "tensorrt", None)  # as where it is not installed
     monkeypatch.setitem(sys.modules, "tensorrt_lean", fake_tensorrt)
     hazy = pictures(1)[0]

@@ -1,4 +1,4 @@
-"""The report in a real browser; see tests/runtime/test_preview_browser.py."""
+"""The report in a real browser; see tests/runtime/preview/test_page.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import pytest
 from conftest import write_video
-from test_report import files
+from result_files import files
 
 from dehaze.benchmarks.cli import main
 

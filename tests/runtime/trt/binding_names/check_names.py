@@ -77,7 +77,7 @@ class SourceCheck:
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         if node.module == "tensorrt":
             self.problem(node, "import the module tensorrt, so that its names can be followed")
-        if node.module == "tensorrt_library":  # of ours; its `trt` is the module
+        if node.module == "library":  # of ours; its `trt` is the module
             self.scope |= {a.asname or a.name: Module() for a in node.names if a.name == "trt"}
 
     def visit_FunctionDef(self, node: ast.FunctionDef, owner: Kind = PLAIN) -> None:

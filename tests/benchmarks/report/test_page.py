@@ -1,37 +1,17 @@
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import VideoMaker
-from result_files import MACHINE, latency_result, quality_result, stored
+from result_files import MACHINE, files, latency_result, quality_result, stored
 
 from dehaze.benchmarks.cli import main
 from dehaze.benchmarks.report.scatter import Point, pareto_front, scatter_svg
 from dehaze.benchmarks.results.file import read_result
-from dehaze.benchmarks.results.records import FlickerRow, LatencyRow, QualityRow
-
-
-def files(tmp_path: Path) -> list[str]:
-    """Latency and quality of three models, flicker of one, a ranking of layers."""
-    latency = latency_result({"fast": [5.0, 6.0], "good": [9.0, 10.0], "worst": [20.0, 21.0]})
-    quality = quality_result({"fast": [20.0, 21.0], "good": [28.0, 29.0], "worst": [15.0, 16.0]})
-    flicker = replace(
-        quality, kind="flicker", results=[FlickerRow("good", "smoothed", 9, 18.0, 1.234, 0.5)]
-    )
-    ranking = {
-        "float32_db": 26.4, "drop_db": 0.04, "kept": ["first"], "drops_db": [0.3, 0.04],
-        "ranking": [{"layer": "first", "drop_db": 0.25}, {"layer": "second", "drop_db": -0.01}],
-    }  # fmt: skip
-    sensitivity = tmp_path / "good-int8.sensitivity.json"
-    sensitivity.write_text(json.dumps(ranking))
-    paths = [
-        stored(tmp_path / f"{result.kind}.json", result) for result in (latency, quality, flicker)
-    ]
-    return [str(path) for path in (*paths, sensitivity)]
+from dehaze.benchmarks.results.records import LatencyRow, QualityRow
 
 
 def report(tmp_path: Path, *arguments: str) -> tuple[str, str]:
@@ -52,7 +32,7 @@ def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
 
 
 def test_the_example_and_the_readme_are_what_their_files_give(tmp_path: Path) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     example = root / "docs" / "benchmark"
     paths = [str(path) for path in sorted(example.glob("*.json"))]
     readme = tmp_path / "README.md"

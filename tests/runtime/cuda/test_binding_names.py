@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FAKES = Path(__file__).parent / "fake_cuda"
 CACHE = ROOT / "build" / "cuda-bindings" / f"cp{sys.version_info[0]}{sys.version_info[1]}"
 BINDINGS = {"12.9": "cuda-bindings==12.9.*", "13": "cuda-bindings==13.*"}
@@ -74,7 +74,7 @@ def asked(version: str, *names: str) -> dict[str, str | None]:
 
 def names_used() -> set[str]:
     """`cuMemAlloc`, `CUevent_flags.CU_EVENT_DEFAULT`, ... of our adapter."""
-    source = (ROOT / "runtime" / "cuda_python.py").read_text()
+    source = (ROOT / "runtime" / "cuda" / "cuda_python.py").read_text()
     return set(re.findall(r"driver\.(cu[A-Z]\w*|CU\w+(?:\.CU\w+)*)", source))
 
 
@@ -155,7 +155,8 @@ def test_pycuda_has_every_name_of_the_fake(pycuda_source: str) -> None:
 
 def test_our_adapter_uses_nothing_of_pycuda_that_the_fake_lacks() -> None:
     used = re.findall(
-        r"(?:_driver|driver)\.([A-Za-z_]+)", (ROOT / "runtime" / "cuda_pycuda.py").read_text()
+        r"(?:_driver|driver)\.([A-Za-z_]+)",
+        (ROOT / "runtime" / "cuda" / "cuda_pycuda.py").read_text(),
     )
     fake = (FAKES / "pycuda" / "driver.py").read_text()
     assert {name for name in used if not re.search(rf"(def|class) {name}\b", fake)} == set()

@@ -9,7 +9,7 @@ from pathlib import Path
 from dehaze.export.cli import build_parser
 from dehaze.runtime.trt.plugin_library import ENVIRONMENT, LIBRARY
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 JETSON = (ROOT / "docs" / "jetson.md").read_text()
 DOCKERFILES = sorted((ROOT / "docker").glob("Dockerfile.*"))
 

@@ -27,7 +27,7 @@ def open_source(
     tell: Callable[[str], None],
     give_up_seconds: float | None = None,
 ) -> LiveSource:
-    """Opens what `live_address.is_live` takes for live.
+    """Opens what `address.is_live` takes for live.
 
     Args:
         mode: of raw frames, or asked of a camera.

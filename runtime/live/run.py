@@ -77,7 +77,7 @@ def run_live(
     completed too.
 
     Args:
-        source: an address for which `live_address.is_live` holds.
+        source: an address for which `address.is_live` holds.
         target: a video file, `-` for raw frames on standard output, None for the preview alone.
         process: takes (H, W, 3) uint8 RGB; called from one thread, which is not the caller's.
         on_frame: called after each frame.

@@ -15,7 +15,7 @@ define environment
 	touch $@
 endef
 
-.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/preview/* runtime/weights/*)
+.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/*/*.*)
 	$(call environment,.venv-demo,.)
 
 .venv/installed: setup.cfg constraints.txt

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
-from dehaze.runtime.picture_header import MAXIMUM_PIXELS
+from dehaze.runtime.media.picture_header import MAXIMUM_PIXELS
 
 _METHODS = (
     "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "
@@ -163,21 +163,21 @@ def _run(options: argparse.Namespace) -> None:
         "compare": _compare,
     }[options.command]
     if "json" in options:
-        from .result_file import expect_writable
+        from .results.file import expect_writable
 
         expect_writable(options.json)
     run(options)
 
 
 def _latency(options: argparse.Namespace) -> None:
-    from .latency_table import run_latency
-    from .surroundings import command_line
+    from .latency_command import run_latency
+    from .measure.surroundings import command_line
 
     run_latency(options, command_line(options.typed))
 
 
 def _report(options: argparse.Namespace) -> None:
-    from .report import write_reports
+    from .report.page import write_reports
 
     write_reports(
         options.files,
@@ -190,7 +190,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from .compare import compare_files
+    from .results.compare import compare_files
 
     compare_files(
         options.old,
@@ -202,9 +202,9 @@ def _compare(options: argparse.Namespace) -> None:
 
 
 def _quality(options: argparse.Namespace) -> None:
+    from .measure.surroundings import command_line
     from .quality_command import quality_result
-    from .result_file import write_result
-    from .surroundings import command_line
+    from .results.file import write_result
 
     def say(line: str) -> None:
         if options.json != "-":
@@ -225,6 +225,6 @@ def _quality(options: argparse.Namespace) -> None:
 
 def _flicker(options: argparse.Namespace) -> None:
     from .flicker_command import run_flicker
-    from .surroundings import command_line
+    from .measure.surroundings import command_line
 
     run_flicker(options, command_line(options.typed))

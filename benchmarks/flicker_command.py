@@ -9,10 +9,10 @@ from dataclasses import asdict
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.stream import StreamOptions
 
-from .flicker import FLICKER_PROTOCOL, Flicker, measure_flicker
-from .result_file import write_result
-from .results import FlickerRow, Result
-from .surroundings import data_of, machine, model_of, now
+from .measure.flicker import FLICKER_PROTOCOL, Flicker, measure_flicker
+from .measure.surroundings import data_of, machine, model_of, now
+from .results.file import write_result
+from .results.records import FlickerRow, Result
 
 __all__ = ["run_flicker"]
 

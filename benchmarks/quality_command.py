@@ -8,18 +8,18 @@ from pathlib import Path
 
 from dehaze.runtime.errors import UsageError
 
-from .datasets import DataSet, find_data_set
-from .methods import Method, about_method, expect_different, open_method
-from .quality import (
+from .measure.datasets import DataSet, find_data_set
+from .measure.methods import Method, about_method, expect_different, open_method
+from .measure.quality import (
     PHOTOGRAPH_PROTOCOL,
     PROTOCOL,
     measure_harm,
     measure_photographs,
     measure_quality,
 )
-from .quality_rows import kept, levels, pair_row, photograph_row, with_clear_pictures
-from .results import QualityRow, Result
-from .surroundings import data_of, machine, now
+from .measure.quality_rows import kept, levels, pair_row, photograph_row, with_clear_pictures
+from .measure.surroundings import data_of, machine, now
+from .results.records import QualityRow, Result
 
 __all__ = ["quality_result"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dehaze.runtime import DehazeError, open_dehazer
-from dehaze.runtime.video import dehaze_video
+from dehaze.runtime.files.video import dehaze_video
 
 DEMO = Path(__file__).parent
 HAZY, CLEAR = DEMO / "street-hazy.mp4", DEMO / "street-clear.mp4"

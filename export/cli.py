@@ -11,7 +11,7 @@ from dehaze.runtime.command import positive_float, positive_int, run_command
 from dehaze.runtime.errors import GateError, InputError, UsageError, one_line
 
 if TYPE_CHECKING:
-    from dehaze.runtime.engine_options import EngineOptions
+    from dehaze.runtime.trt.options import EngineOptions
 
 EPILOG = """examples:
   dehaze-export --fp16
@@ -216,14 +216,14 @@ def _from_onnx(model: Path, options: argparse.Namespace) -> None:
 
 
 def _build(model: Path, out: Path, options: EngineOptions) -> None:
-    from dehaze.runtime.engine import engine_from_onnx
+    from dehaze.runtime.trt.engine_cache import engine_from_onnx
 
     path = engine_from_onnx(model, out, options)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
 def _engine_options(options: argparse.Namespace) -> EngineOptions:
-    from dehaze.runtime.engine_options import EngineOptions, ShapeRange
+    from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
     shapes = options.shapes or [(64, 64), (720, 1280), (1080, 1920)]
     return EngineOptions(

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from dehaze.runtime.errors import GateError
-from dehaze.runtime.grid import THUMBNAIL_MULTIPLE, thumbnail_stride
-from dehaze.runtime.onnx_subgraph import GRID, THUMBNAIL, estimator_from_model
+from dehaze.runtime.haze.grid import THUMBNAIL_MULTIPLE, thumbnail_stride
+from dehaze.runtime.model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.networks.deform import DeformConv2d
 

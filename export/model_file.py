@@ -11,9 +11,9 @@ from typing import Any
 import onnx
 import torch
 
-from dehaze.runtime.contract import ModelContract
 from dehaze.runtime.errors import UsageError
-from dehaze.runtime.models import TWIN_SUFFIX
+from dehaze.runtime.model.contract import ModelContract
+from dehaze.runtime.model.shipped import TWIN_SUFFIX
 from dehaze.runtime.output_file import finished_output
 from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network, parameter_count

@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .contract import ModelContract, SizeRequirements
     from .dehazer import Dehazer, open_dehazer
     from .errors import (
         BatchError,
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
         OutputError,
         UsageError,
     )
-    from .models import list_models
+    from .model.contract import ModelContract, SizeRequirements
+    from .model.shipped import list_models
     from .session import FunctionSession, Session
 
 # Resolved on first use: `dehaze-run --help` must not wait for numpy.
@@ -35,13 +35,13 @@ _HOME = {
     "FunctionSession": "session",
     "GateError": "errors",
     "InputError": "errors",
-    "ModelContract": "contract",
+    "ModelContract": "model.contract",
     "ModelError": "errors",
     "OutputError": "errors",
     "Session": "session",
-    "SizeRequirements": "contract",
+    "SizeRequirements": "model.contract",
     "UsageError": "errors",
-    "list_models": "models",
+    "list_models": "model.shipped",
     "open_dehazer": "dehazer",
 }
 

@@ -11,16 +11,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
-from .engine_file import ENGINE_SUFFIX
-from .engine_search import tensorrt_form_of
 from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
-from .models import TWIN_SUFFIX, contract_of
+from .model.shipped import TWIN_SUFFIX, contract_of
 from .session import Session
-from .tensorrt_host import tensorrt_host
+from .trt.engine_file import ENGINE_SUFFIX
+from .trt.engine_search import tensorrt_form_of
+from .trt.host import tensorrt_host
 
 if TYPE_CHECKING:
     from .onnxruntime_session import Provider
-    from .tensorrt_options import TensorRTOptions
+    from .trt.options import TensorRTOptions
 
 __all__ = ["Backend", "OpenedSession", "open_session"]
 
@@ -100,7 +100,7 @@ def _only_tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> Ope
 
 def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
     tensorrt_host()  # counts the devices: importing what follows must not touch TensorRT before
-    from .tensorrt_session import TensorRTSession
+    from .trt.session import TensorRTSession
 
     session = TensorRTSession(path, options)
     return OpenedSession(session, f"tensorrt: {why}; runs {session.engine_path.name}")

@@ -11,20 +11,20 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .cli_about import print_diagnosis, print_models
 from .cli_options import build_parser
 from .command import run_command
+from .doctor.about import print_diagnosis, print_models
 from .errors import BatchError, DehazeError, UsageError
-from .live_address import is_live
+from .live.address import is_live
 
 if TYPE_CHECKING:
-    from .batch import Outcome
-    from .batch_report import BatchReport
     from .dehazer import Dehazer
-    from .inputs import Job, Jobs
-    from .run import RunOptions
+    from .files.batch import Outcome
+    from .files.batch_report import BatchReport
+    from .files.job import RunOptions
+    from .files.plan import Job, Jobs
+    from .media.video_writer import EncoderOptions
     from .stream import StreamOptions
-    from .video_writer import EncoderOptions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,14 +65,14 @@ def _run(options: argparse.Namespace) -> None:
     if is_live(options.input):
         _run_live(options)
         return
-    from .inputs import plan_jobs
+    from .files.plan import plan_jobs
 
     plan = plan_jobs(options.input, options.output, options.suffix, recursive=options.recursive)
     # Only now the slow imports: a wrong path is told at once.
-    from .batch_report import closing_line
+    from .files.batch_report import closing_line
+    from .files.job import RunOptions
+    from .files.video import VideoOptions
     from .output_file import remove_leftovers
-    from .run import RunOptions
-    from .video import VideoOptions
 
     run_options = RunOptions(
         overwrite=options.overwrite,
@@ -109,7 +109,7 @@ def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str)
 
 
 def _encoder(options: argparse.Namespace) -> EncoderOptions:
-    from .video_writer import EncoderOptions
+    from .media.video_writer import EncoderOptions
 
     encoder = EncoderOptions(codec=options.codec, quality=options.quality)
     encoder.encoder(".mp4")  # a wrong name is told once, not for every file
@@ -125,7 +125,7 @@ def _stream_options(options: argparse.Namespace) -> StreamOptions:
 def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
     """Opens the model and says what runs it and why."""
     from .dehazer import open_dehazer
-    from .tensorrt_options import TensorRTOptions
+    from .trt.options import TensorRTOptions
 
     dehazer = open_dehazer(
         options.model,
@@ -149,7 +149,7 @@ def _run_live(options: argparse.Namespace) -> None:
     _refuse_unused(options, _ONLY_FILES, "files")
     if options.preview_host and options.preview is None:
         raise UsageError("--preview-host needs --preview PORT")
-    from .live import LiveOptions, live_closing_line, run_live
+    from .live.run import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
     with _open(options, options.threads or _cores_but_one()) as dehazer:
@@ -191,7 +191,7 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
     """One file, with a progress bar where it is a video."""
     from tqdm import tqdm
 
-    from .run import run_job
+    from .files.job import run_job
 
     if job.is_image:
         return run_job(job, dehazer, options)
@@ -207,8 +207,8 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
 
 def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace) -> None:
     """Every file that is not done yet; one that fails does not stop the others."""
-    from .batch import is_done
-    from .batch_report import BatchReport
+    from .files.batch import is_done
+    from .files.batch_report import BatchReport
 
     todo = [job for job in plan.jobs if not is_done(job, run_options)]
     done = {job.source for job in plan.jobs} - {job.source for job in todo}
@@ -232,12 +232,12 @@ def _outcomes(
 ) -> Generator[Outcome, None, None]:
     """Of every job, done here or on a cluster."""
     if options.ray:
-        from .ray_batch import ShippedModel, run_batch_on_ray
+        from .files.ray_batch import ShippedModel, run_batch_on_ray
 
         model = ShippedModel.from_name(options.model, options.threads or 1, options.strength)
         yield from run_batch_on_ray(jobs, options.ray, model, run_options)
         return
-    from .batch import run_batch
+    from .files.batch import run_batch
 
     with _open(options, options.threads or _default_threads(jobs)) as dehazer:
         report.backend = dehazer.backend

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .command import positive_float, positive_int
 from .errors import UsageError
-from .live_address import LIVE_HELP, FrameMode, frame_mode
-from .models import DEFAULT_MODEL
+from .live.address import LIVE_HELP, FrameMode, frame_mode
+from .model.shipped import DEFAULT_MODEL
 
 __all__ = ["build_parser"]
 

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backends import Backend, open_session
-from .contract import ModelContract
 from .errors import InputError, ModelError, UsageError
-from .grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
-from .models import DEFAULT_MODEL, model_path
-from .pixel_passes import apply_grid, thumbnail_of
+from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
+from .haze.pixel_passes import apply_grid, thumbnail_of
+from .model.contract import ModelContract
+from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
     from .onnxruntime_session import Provider
-    from .tensorrt_options import TensorRTOptions
+    from .trt.options import TensorRTOptions
 
 __all__ = ["Dehazer", "open_dehazer"]
 

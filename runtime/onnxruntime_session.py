@@ -10,12 +10,12 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from .contract import ModelContract
 from .errors import ModelError, OperatorError, UsageError, one_line
-from .grid import PIXELS_PER_CELL, Grid, Thumbnail
-from .models import contract_of, model_bytes
-from .onnx_subgraph import GRID, THUMBNAIL, estimator_from_model
-from .pixel_passes import apply_grid, thumbnail_of
+from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
+from .haze.pixel_passes import apply_grid, thumbnail_of
+from .model.contract import ModelContract
+from .model.shipped import contract_of, model_bytes
+from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from .session import DeepFrames, Frames
 
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "Provider", "import_onnxruntime"]

@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .contract import ModelContract
-from .grid import Grid, Thumbnail
+from .haze.grid import Grid, Thumbnail
+from .model.contract import ModelContract
 
 __all__ = ["DeepFrames", "Frames", "FunctionSession", "Session"]
 

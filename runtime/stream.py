@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .airlight import Airlight, RecursiveAirlight, airlight_of
 from .dehazer import Dehazer
 from .errors import ModelError, UsageError
-from .grid import Grid
-from .motion import Motion, luminance_of, motion_between, moved
+from .haze.airlight import Airlight, RecursiveAirlight, airlight_of
+from .haze.grid import Grid
+from .haze.motion import Motion, luminance_of, motion_between, moved
 from .session import DeepFrames
 
 __all__ = ["DehazedFrame", "Stream", "StreamOptions", "auto_strength"]

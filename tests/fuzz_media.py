@@ -84,9 +84,9 @@ def sound_files(folder: Path) -> dict[str, bytes]:
 
     from dehaze.runtime import FunctionSession
     from dehaze.runtime.dehazer import Dehazer
-    from dehaze.runtime.images import Picture, encode_picture
-    from dehaze.runtime.video import VideoOptions, dehaze_video
-    from dehaze.runtime.video_writer import EncoderOptions
+    from dehaze.runtime.files.video import VideoOptions, dehaze_video
+    from dehaze.runtime.media.pictures import Picture, encode_picture
+    from dehaze.runtime.media.video_writer import EncoderOptions
 
     rgb = picture(64, 80)
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -129,10 +129,10 @@ def read_damaged(path: Path, whole_run: bool) -> tuple[str, str]:
     """Reads as dehaze-run does; returns outcome and words."""
     from dehaze.runtime import DehazeError, FunctionSession
     from dehaze.runtime.dehazer import Dehazer
-    from dehaze.runtime.images import read_picture
-    from dehaze.runtime.inputs import Job
-    from dehaze.runtime.run import RunOptions, run_job
-    from dehaze.runtime.video_reader import VideoReader
+    from dehaze.runtime.files.job import RunOptions, run_job
+    from dehaze.runtime.files.plan import Job
+    from dehaze.runtime.media.pictures import read_picture
+    from dehaze.runtime.media.video_reader import VideoReader
 
     job = Job(path, path.with_name(f"out-{path.name}"))
     try:
@@ -159,7 +159,7 @@ def read_damaged(path: Path, whole_run: bool) -> tuple[str, str]:
 
 def _child(connection: Any, folder: str) -> None:
     """Reads the files whose names come in, until the parent is gone."""
-    from dehaze.runtime import images, video_reader  # noqa: F401  # before the limit
+    from dehaze.runtime.media import pictures, video_reader  # noqa: F401  # before the limit
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libpng and libtiff say
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")

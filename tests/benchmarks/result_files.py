@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from dehaze.benchmarks.result_file import write_result
-from dehaze.benchmarks.results import (
+from dehaze.benchmarks.results.file import write_result
+from dehaze.benchmarks.results.records import (
     Data,
+    FlickerRow,
     LatencyRow,
     Machine,
     Model,
@@ -64,3 +67,22 @@ def quality_result(scores: Mapping[str, Sequence[float]], sha256: str = "d" * 64
     data = Data("pairs", "SOTS", 2, sha256)
     return Result("quality", "2026-01-01T00:00:00+00:00", "dehaze-bench quality", MACHINE,
                   _models(list(scores)), data, {"crop": "none"}, rows)  # fmt: skip
+
+
+def files(tmp_path: Path) -> list[str]:
+    """Latency and quality of three models, flicker of one, a ranking of layers."""
+    latency = latency_result({"fast": [5.0, 6.0], "good": [9.0, 10.0], "worst": [20.0, 21.0]})
+    quality = quality_result({"fast": [20.0, 21.0], "good": [28.0, 29.0], "worst": [15.0, 16.0]})
+    flicker = replace(
+        quality, kind="flicker", results=[FlickerRow("good", "smoothed", 9, 18.0, 1.234, 0.5)]
+    )
+    ranking = {
+        "float32_db": 26.4, "drop_db": 0.04, "kept": ["first"], "drops_db": [0.3, 0.04],
+        "ranking": [{"layer": "first", "drop_db": 0.25}, {"layer": "second", "drop_db": -0.01}],
+    }  # fmt: skip
+    sensitivity = tmp_path / "good-int8.sensitivity.json"
+    sensitivity.write_text(json.dumps(ranking))
+    paths = [
+        stored(tmp_path / f"{result.kind}.json", result) for result in (latency, quality, flicker)
+    ]
+    return [str(path) for path in (*paths, sensitivity)]

@@ -7,7 +7,7 @@ from onnx import numpy_helper, parser
 
 from dehaze.export.tensorrt_lint import Finding, lint, report
 from dehaze.runtime import UsageError
-from dehaze.runtime.models import model_path
+from dehaze.runtime.model.shipped import model_path
 
 FLOATS = np.float32
 DEHAZE = ', "dehaze" : 1'

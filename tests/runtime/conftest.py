@@ -9,21 +9,20 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tensorrt_inputs import BUILD, write_model
+from tensorrt_inputs import BUILD, TENSORRT_IMPORTERS, write_model
 
-from dehaze.runtime import tensorrt_host
-from dehaze.runtime.cuda_device import CudaDevice
-from dehaze.runtime.tensorrt_options import TensorRTOptions
+from dehaze.runtime.cuda.device import CudaDevice
+from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt.options import TensorRTOptions
 
-FAKE = Path(__file__).parent / "fake_tensorrt"
-FAKE_CUDA = Path(__file__).parent / "fake_cuda"
+FAKE = Path(__file__).parent / "trt" / "fake_tensorrt"
+FAKE_CUDA = Path(__file__).parent / "cuda" / "fake_cuda"
 
 
 @pytest.fixture
 def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """An Orin with TensorRT 10.3.0, both fake: nothing is built and no driver is asked."""
-    ours = ("library", "log", "build", "runtime", "pipeline", "session")
-    importers = ("tensorrt", "fake_runtime", *(f"dehaze.runtime.tensorrt_{name}" for name in ours))
+    importers = ("tensorrt", "fake_runtime", *TENSORRT_IMPORTERS)
     real = {name: sys.modules.pop(name) for name in importers if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(tensorrt_host, "cuda_device", lambda: CudaDevice("Orin", (8, 7)))
@@ -38,7 +37,7 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.fixture
 def fake_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-    """A GPU for cuda-python, pycuda and the fake TensorRT; see `fake_cuda/fake_gpu.py`."""
+    """A GPU for cuda-python, pycuda and the fake TensorRT; see `cuda/fake_cuda/fake_gpu.py`."""
     names = ("fake_gpu", "cuda", "cuda.bindings", "cuda.bindings.driver")
     names += ("pycuda", "pycuda.driver")
     real = {name: sys.modules.pop(name) for name in names if name in sys.modules}
@@ -62,7 +61,7 @@ def open_session(
     opened = []
 
     def open_one(path: Path | None = None, **options: Any) -> Any:
-        from dehaze.runtime.tensorrt_session import TensorRTSession
+        from dehaze.runtime.trt.session import TensorRTSession
 
         settings = {"build": BUILD, "cuda_binding": "cuda-python", "notice": notices.append}
         path = path or write_model(tmp_path)

@@ -18,14 +18,13 @@ from dehaze.runtime import (
     UsageError,
     onnxruntime_session,
     open_dehazer,
-    tensorrt_host,
 )
 from dehaze.runtime.backends import open_session
-from dehaze.runtime.cuda_device import CudaDevice
-from dehaze.runtime.engine import engine_from_onnx
-from dehaze.runtime.engine_options import EngineOptions, ShapeRange
-from dehaze.runtime.models import MODELS_FOLDER
-from dehaze.runtime.tensorrt_options import TensorRTOptions
+from dehaze.runtime.cuda.device import CudaDevice
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt.engine_cache import engine_from_onnx
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange, TensorRTOptions
 
 SHAPES = EngineOptions(shapes=ShapeRange((1, 64, 64, 3), (1, 72, 99, 3), (1, 80, 120, 3)))
 

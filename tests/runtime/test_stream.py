@@ -8,10 +8,10 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime import FunctionSession, ModelError, UsageError, open_dehazer
-from dehaze.runtime.airlight import RecursiveAirlight, Sample, WindowAirlight, airlight_of
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.grid import Grid
-from dehaze.runtime.motion import luminance_of, motion_between
+from dehaze.runtime.haze.airlight import RecursiveAirlight, Sample, WindowAirlight, airlight_of
+from dehaze.runtime.haze.grid import Grid
+from dehaze.runtime.haze.motion import luminance_of, motion_between
 from dehaze.runtime.stream import Stream, StreamOptions, auto_strength
 
 PER_FRAME = StreamOptions(temporal=False)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.inputs import IMAGE_SUFFIXES
+from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 
 ITS_AIRLIGHT = (0.7, 1.0)
 """RESIDE's range of A indoors; the largest scattering coefficient of OTS is 0.2."""

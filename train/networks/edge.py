@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dehaze.runtime.grid import FINEST_STRIDE, PIXELS_PER_CELL, THUMBNAIL_MULTIPLE
+from dehaze.runtime.haze.grid import FINEST_STRIDE, PIXELS_PER_CELL, THUMBNAIL_MULTIPLE
 
 from .deform import DeformConv2d
 from .network import Network, Prediction, padded

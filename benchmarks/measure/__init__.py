@@ -1,0 +1,1 @@
+"""What is measured and on what: speed, quality, flicker, memory and power of models and methods."""

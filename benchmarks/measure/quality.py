@@ -1,0 +1,195 @@
+"""How good a method is: against clear pictures, on photographs without any, and on clear ones.
+
+PSNR and SSIM as they are published for RESIDE; `PROTOCOL` says it in words, for every output.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from tqdm import tqdm
+
+from dehaze.runtime.errors import InputError
+from dehaze.runtime.media.pictures import read_picture
+
+from ..results.intervals import DRAWS_OF_MEANS
+from .contrast import ContrastGain, contrast_gain
+from .datasets import DataSet, Haze, Item
+from .methods import Method, OurModel
+
+__all__ = [
+    "PHOTOGRAPH_PROTOCOL",
+    "PROTOCOL",
+    "Harm",
+    "PhotographScore",
+    "Score",
+    "measure_harm",
+    "measure_photographs",
+    "measure_quality",
+    "psnr",
+]
+
+PROTOCOL = {
+    "decoder": "OpenCV, 8 bits a channel, upright",
+    "crop": "none; a clear picture with a border is cut to the middle of the hazy one's size",
+    "colour": "RGB as stored, all three channels",
+    "data range": "0 to 255, the result rounded to 8 bits",
+    "PSNR": "of each picture over all its values, in dB, then the mean over pictures",
+    "SSIM": "Wang et al. 2004: Gaussian window of 11x11 and sigma 1.5, K1 = 0.01, K2 = 0.03, "
+    "population covariance, mean over colours and pixels 5 or more from the border (scikit-image)",
+    "interval": f"95 % bootstrap, {DRAWS_OF_MEANS} draws of clear scenes, each with all its haze",
+}
+PHOTOGRAPH_PROTOCOL = {
+    "decoder": PROTOCOL["decoder"],
+    "e, r, sigma": "Hautiere et al. 2008, on the luminance of 8 bits: new visible edges (5 % "
+    "contrast, Koehler's method, windows of 7x7) per edge before, geometric mean ratio of their "
+    "gradients (Sobel), share of pixels newly black or white; medians of e and r, mean of sigma",
+}
+MOST_BORDER = 20
+"""Rows or columns that a clear picture may have more than its hazy one: RESIDE cuts 10 pixels off
+each side of NYU's 640x480, in some releases off the hazy pictures alone."""
+_SSIM_WINDOW = 11
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of one hazy picture with a clear one."""
+
+    name: str
+    scene: str
+    """The clear picture's name."""
+    haze: Haze | None
+    psnr_db: float
+    """Infinite where the result equals the clear picture."""
+    ssim: float
+    hazy_psnr_db: float
+    """Of the hazy picture as it is."""
+
+
+@dataclass(frozen=True)
+class PhotographScore:
+    """Of one photograph without reference."""
+
+    name: str
+    gain: ContrastGain
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What is left of one clear picture, against itself; infinite where nothing changed."""
+
+    name: str
+    psnr_db: float
+    auto_psnr_db: float | None
+    """With `--auto`; None for a method that does not measure haze."""
+
+
+def measure_quality(method: Method, data: DataSet) -> list[Score]:
+    """PSNR and SSIM of every pair, by `PROTOCOL`.
+
+    Raises:
+        InputError: a file that is no picture, sizes that do not agree, photographs alone.
+    """
+    scores = []
+    for item in _progress(data.items):
+        hazy = _read(item.hazy)
+        clear = _cut_to(_reference(item), hazy.shape, item)
+        result = method(hazy)
+        name, scene = item.hazy.stem, item.clear.stem if item.clear else ""
+        after, before = psnr(result, clear), psnr(hazy, clear)
+        scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before))
+    return scores
+
+
+def measure_photographs(method: Method, data: DataSet) -> list[PhotographScore]:
+    """The contrast gained on every hazy picture; references are not looked at.
+
+    Raises:
+        InputError: a file that is no picture.
+    """
+    scores = []
+    for item in _progress(data.items):
+        hazy = _read(item.hazy)
+        scores.append(PhotographScore(item.hazy.stem, contrast_gain(hazy, method(hazy))))
+    return scores
+
+
+def measure_harm(method: Method, data: DataSet) -> list[Harm]:
+    """What the method does to the clear pictures, each of them once.
+
+    Raises:
+        InputError: a file that is no picture, photographs alone.
+    """
+    with_auto: Callable[[Picture], Picture] | None = None
+    if isinstance(method, OurModel) and method.has_auto:
+        with_auto = method.with_auto
+    scenes = {item.clear: item for item in data.items}
+    results = []
+    for item in _progress(list(scenes.values())):
+        clear = _reference(item)
+        auto = psnr(with_auto(clear), clear) if with_auto else None
+        assert item.clear is not None  # _reference has looked
+        results.append(Harm(item.clear.stem, psnr(method(clear), clear), auto))
+    return results
+
+
+def _progress(items: Sequence[Item]) -> tqdm[Item]:
+    return tqdm(items, unit="picture", disable=None, leave=False)
+
+
+def _read(path: Path) -> Picture:
+    picture = read_picture(path).rgb
+    if picture.dtype != np.uint8:
+        raise InputError(f"{path}: expected 8 bits a channel, got 16; convert the data set first")
+    if min(picture.shape[:2]) < _SSIM_WINDOW:
+        raise InputError(
+            f"{path}: expected {_SSIM_WINDOW} pixels a side or more, "
+            f"got {picture.shape[1]}x{picture.shape[0]}"
+        )
+    return picture
+
+
+def _reference(item: Item) -> Picture:
+    if item.clear is None:
+        raise InputError(f"{item.hazy}: expected a clear picture of it, got a photograph alone")
+    return _read(item.clear)
+
+
+def _cut_to(clear: Picture, shape: tuple[int, ...], item: Item) -> Picture:
+    """The middle of `clear`, as large as the hazy picture."""
+    rows, columns = clear.shape[0] - shape[0], clear.shape[1] - shape[1]
+    if any(extra % 2 or not 0 <= extra <= MOST_BORDER for extra in (rows, columns)):
+        raise InputError(
+            f"{item.hazy}: expected the size of {item.clear}, {clear.shape[1]}x{clear.shape[0]}, "
+            f"got {shape[1]}x{shape[0]}"
+        )
+    top, left = rows // 2, columns // 2
+    return clear[top : top + shape[0], left : left + shape[1]]
+
+
+def psnr(result: Picture, clear: Picture) -> float:
+    """In dB; infinite where both are equal."""
+    if np.array_equal(result, clear):
+        return math.inf
+    return float(peak_signal_noise_ratio(clear, result, data_range=255))
+
+
+def _ssim(result: Picture, clear: Picture) -> float:
+    return float(
+        structural_similarity(
+            clear,
+            result,
+            channel_axis=2,
+            data_range=255,
+            gaussian_weights=True,
+            use_sample_covariance=False,
+        )
+    )

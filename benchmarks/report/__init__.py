@@ -1,0 +1,1 @@
+"""Results as a page in HTML or Markdown, with tables, plots and pictures."""

@@ -1,0 +1,143 @@
+"""What differs between two results, and what of it is worse beyond noise.
+
+latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. The
+           samples of one run know nothing of how runs differ, hence the tolerance. A machine that
+           others use may be three times as slow an hour later: --relative compares each model's
+           ratio to the first model of its own run, round by round, which slows down with it.
+quality    the interval of the mean difference, picture by picture and drawn by scene, lies on the
+           bad side of a limit that changes of kernels stay within (LIMITS); so of clear pictures
+memory,    the figure moved to the bad side by more than the tolerance: there are no samples
+energy,
+flicker
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .intervals import mean_interval, ratio_interval
+from .records import FlickerRow, LatencyRow, QualityRow, Result
+
+__all__ = ["Change", "by_key", "changes", "figures", "key_of"]
+
+LIMITS = {
+    "psnr_db": (1, 0.02),
+    "auto_psnr_db": (1, 0.02),
+    "ssim": (1, 0.0005),
+    "sigma": (-1, 0.001),
+}
+"""Of the columns that are judged: 1 where higher is better, else -1; the smallest change that
+counts. FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB."""
+HIGHEST_DB = 50.0
+"""A PSNR above it counts as this, and so does that of equal pictures, which is infinite: nobody
+sees the difference, and a single level of 255 somewhere moves it by tens of decibels."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure, before and after."""
+
+    what: str
+    """`edge in onnxruntime, 1280x720, 2 threads: median`."""
+    old: float
+    new: float
+    interval: tuple[float, float] | None
+    """95 %, of the ratio for latency, of the difference for quality; None where nothing says."""
+    verdict: str
+    """`worse`, `better` or empty."""
+
+
+def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
+    """Every figure that both have, in the order of the old one."""
+    after = by_key(new)
+    found: list[Change] = []
+    for key, before in by_key(old).items():
+        now = after.get(key)
+        if isinstance(before, LatencyRow) and isinstance(now, LatencyRow):
+            found += _latency(key, before, now, tolerance)
+        elif isinstance(before, QualityRow) and isinstance(now, QualityRow):
+            found += _quality(key, before, now)
+        elif isinstance(before, FlickerRow) and isinstance(now, FlickerRow):
+            found += _flicker(key, before, now, tolerance)
+    return found
+
+
+def by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
+    """The rows by what they are about."""
+    return {key_of(row): row for row in result.results}
+
+
+def key_of(row: LatencyRow | QualityRow | FlickerRow) -> str:
+    """`edge in onnxruntime, 1280x720, 2 threads`."""
+    if isinstance(row, LatencyRow):
+        threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
+        return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
+    return row.model if isinstance(row, QualityRow) else f"{row.model}, {row.way}"
+
+
+def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Iterator[Change]:
+    after, before = np.array(new.milliseconds), np.array(old.milliseconds)
+    low, high = ratio_interval(after, before, paired=False)
+    verdict = "worse" if low > 1 + tolerance else "better" if high < 1 / (1 + tolerance) else ""
+    medians = float(np.median(before)), float(np.median(after))
+    yield Change(f"{key}: median", *medians, (low, high), verdict)
+    for column in ("peak_memory_mib", "energy_per_frame_j"):
+        if (was := getattr(old, column)) is not None and (now := getattr(new, column)) is not None:
+            yield _without_samples(f"{key}: {column}", was, now, tolerance)
+
+
+def _without_samples(what: str, old: float, new: float, tolerance: float) -> Change:
+    """Of a figure that is better when it is lower."""
+    worse, better = new > old * (1 + tolerance), new * (1 + tolerance) < old
+    return Change(what, old, new, None, "worse" if worse else "better" if better else "")
+
+
+def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:
+    scenes = {picture["name"]: picture.get("scene") for picture in old.pictures}
+    after = figures(new)
+    for column, before in figures(old).items():
+        now = after.get(column, {})
+        names = [name for name in before if name in now]
+        if not names:
+            continue
+        sign, least = LIMITS[column.rpartition(" ")[2]]
+        numbers = np.array([(before[name], now[name]) for name in names])
+        low, high = mean_interval(
+            numbers[:, 1] - numbers[:, 0], [str(scenes.get(name) or name) for name in names]
+        )
+        worst, best = (low, high) if sign > 0 else (-high, -low)
+        verdict = "worse" if best < -least else "better" if worst > least else ""
+        means = numbers.mean(axis=0)
+        words = f"{key}: {column} ({len(names)} pictures)"
+        yield Change(words, float(means[0]), float(means[1]), (low, high), verdict)
+
+
+def figures(row: QualityRow) -> dict[str, dict[str, float]]:
+    """Of each judged column the value of every picture, by its name."""
+    found: dict[str, dict[str, float]] = {}
+    for kind, pictures in (("", row.pictures), ("clear ", row.clear_pictures)):
+        for picture in pictures:
+            for column in LIMITS.keys() & picture.keys():
+                value = picture[column]
+                if column.endswith("psnr_db") and not isinstance(value, str):
+                    value = _capped(value)
+                if isinstance(value, float):
+                    found.setdefault(f"{kind}{column}", {})[str(picture["name"])] = value
+    return dict(sorted(found.items()))
+
+
+def _capped(psnr_db: float | None) -> float:
+    return HIGHEST_DB if psnr_db is None else min(psnr_db, HIGHEST_DB)
+
+
+def _flicker(key: str, old: FlickerRow, new: FlickerRow, tolerance: float) -> Iterator[Change]:
+    for column in ("error_deviation", "error_change"):
+        was, now = getattr(old, column), getattr(new, column)
+        yield _without_samples(f"{key}: {column}", was, now, tolerance)
+    before, after = _capped(old.psnr_db), _capped(new.psnr_db)
+    difference, least = after - before, LIMITS["psnr_db"][1]
+    verdict = "worse" if difference < -least else "better" if difference > least else ""
+    yield Change(f"{key}: psnr_db", before, after, None, verdict)

@@ -1,0 +1,174 @@
+"""What every dehaze-bench command measures: figures, on what, how. `file` stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar
+
+__all__ = [
+    "Data",
+    "FlickerRow",
+    "Kind",
+    "LatencyRow",
+    "Machine",
+    "Model",
+    "QualityRow",
+    "Result",
+    "Scalar",
+]
+
+Kind: TypeAlias = Literal["latency", "quality", "flicker"]
+Scalar: TypeAlias = float | str | None
+"""A cell of a row per picture."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What measured. Figures of two machines are not to be compared."""
+
+    processor: str
+    cores: int
+    usable_cores: int
+    """That this process may run on."""
+    instructions: str
+    """The sets that ONNX Runtime's kernels use, of those that the processor has."""
+    memory_mib: int
+    system: str
+    python: str
+    versions: dict[str, str]
+    """Of the libraries that take part, by name."""
+    gpu: str = ""
+    """Empty where there is none."""
+    driver: str = ""
+    power_mode: str = ""
+    """A Jetson's, as nvpmodel says it; empty elsewhere."""
+    clocks: str = ""
+    """A Jetson's, as jetson_clocks shows them."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file and what ran it."""
+
+    name: str
+    """As the user named it; rows refer to it by this."""
+    path: str
+    sha256: str
+    precision: str
+    parameters: int
+    bytes: int
+    backend: str
+    """`onnxruntime` or `tensorrt`."""
+    why: str
+    """Why this backend, in one line."""
+    weights: str = ""
+    """`trained` or `random`; empty where there are none or nothing is known of them."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What was measured on."""
+
+    path: str
+    layout: str
+    """Which files belong together: `hazy/1400_1.* with clear/1400.*`."""
+    number: int
+    """Of pictures or videos, hazy and clear."""
+    sha256: str
+    """Over the names and contents of all files, in the order of the names."""
+
+
+@dataclass(frozen=True)
+class LatencyRow:
+    """One model in one backend, at one size, with one number of threads."""
+
+    model: str
+    backend: str
+    width: int
+    height: int
+    threads: int
+    milliseconds: list[float]
+    """One per round; the rounds of rows of one size and number of threads are the same ones."""
+    p50_ms: float
+    p90_ms: float
+    p95_ms: float
+    p99_ms: float
+    mean_ms: float
+    fps: float
+    """1000 / mean_ms."""
+    ratio_to_first: float
+    """Of the medians; the first is the first row of this size and number of threads."""
+    ratio_interval: list[float]
+    """[low, high], 95 %."""
+    copy_ms: float | None = None
+    """To the device, median; None where there is none to copy to."""
+    compute_ms: float | None = None
+    copy_back_ms: float | None = None
+    peak_memory_mib: float | None = None
+    """Of a process of its own that opens the model and runs three frames."""
+    memory_before_mib: float | None = None
+    """The part of it that Python and the libraries take before the model is opened."""
+    power_w: float | None = None
+    energy_per_frame_j: float | None = None
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    """Medians of the steps of a call, where they were asked for."""
+
+    @property
+    def setting(self) -> tuple[int, int, int]:
+        """Rows can be compared where this is equal: width, height, threads."""
+        return self.width, self.height, self.threads
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """Scores of one model."""
+
+    model: str
+    means: dict[str, float | None]
+    """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
+    pictures: list[dict[str, Scalar]]
+    """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or `e`, `r`, `sigma`."""
+    intervals: dict[str, list[float | None]] = field(default_factory=dict)
+    """[low, high] of some means, 95 %."""
+    clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)
+    """What is left of each clear picture: `name`, `psnr_db` and, of models that measure haze,
+    `auto_psnr_db`; null where nothing changed."""
+
+
+@dataclass(frozen=True)
+class FlickerRow:
+    """One way to dehaze a video."""
+
+    model: str
+    way: str
+    frames: int
+    psnr_db: float | None
+    """None where a frame equals its clear one."""
+    error_deviation: float
+    error_change: float
+
+
+Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A whole file."""
+
+    kind: Kind
+    created: str
+    """ISO 8601, UTC."""
+    command: str
+    machine: Machine
+    models: list[Model]
+    data: Data | None
+    """None where none is needed, as for latency."""
+    protocol: dict[str, str]
+    """How it was measured, in words."""
+    results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow]
+    """Of the kind that `kind` says."""
+
+    def rows(self, row_type: type[Row]) -> list[Row]:
+        """The rows, where they are of this type."""
+        return [row for row in self.results if isinstance(row, row_type)]

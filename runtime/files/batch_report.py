@@ -1,0 +1,139 @@
+"""What a batch tells: a progress bar with the time left, a line a file, the failures at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from ..command import printable
+from ..errors import OutputError, one_line
+from .batch import Outcome
+from .plan import Job
+
+__all__ = ["BatchReport", "closing_line"]
+
+_LISTED = 20
+"""Failures listed on a terminal; more go into the failures file or --json."""
+
+
+class BatchReport:
+    """Gathers outcomes and tells of them. A context manager.
+
+    Args:
+        total: files still to do.
+        skipped: sources whose results were there from the start.
+        quiet: no line a file on standard output, which then carries JSON alone.
+        failures: gets a line of JSON, `{"input", "error"}`, for every failure as it happens.
+
+    Raises:
+        OutputError: `failures` cannot be written.
+    """
+
+    def __init__(
+        self, total: int, skipped: list[str], *, quiet: bool, failures: Path | None = None
+    ) -> None:
+        from tqdm import tqdm
+
+        self.backend: str | None = None
+        """What runs the model, and why. None on a cluster: each worker takes its own."""
+        self.files: list[dict[str, Any]] = []
+        self.skipped = skipped
+        self.failed: list[dict[str, str]] = []
+        self._quiet = quiet
+        self._failures_path = failures
+        self._failures = _opened(failures) if failures else None
+        self._started = time.perf_counter()
+        # disable=None: no bar where standard error is not a terminal.
+        self._bar = tqdm(total=total, unit="file", disable=None, smoothing=0.1, leave=False)
+        self._frame = 0
+        self._of_job: Job | None = None
+
+    def add(self, outcome: Outcome) -> None:
+        """One file is done, was skipped or failed."""
+        if outcome.error is not None:
+            self.add_failure(str(outcome.job.source), outcome.error)
+        elif outcome.figures is not None:
+            self.files.append(outcome.figures)
+            if not self._quiet:
+                self._bar.write(closing_line(outcome.figures), file=sys.stdout)
+        else:
+            self.skipped.append(str(outcome.job.source))
+        self._bar.update()
+
+    def add_failure(self, source: str, error: str) -> None:
+        self.failed.append({"input": source, "error": error})
+        self._bar.set_postfix_str(f"{len(self.failed)} failed")
+        if self._failures:
+            self._failures.write(json.dumps(self.failed[-1]) + "\n")
+            self._failures.flush()
+
+    def on_frame(self, job: Job, expected: int | None) -> None:
+        """Shows how far a video is, which may take longer than a thousand pictures."""
+        self._frame = self._frame + 1 if self._of_job == job else 1
+        self._of_job = job
+        share = f"{100 * self._frame // expected} %" if expected else f"frame {self._frame}"
+        self._bar.set_postfix_str(f"{printable(job.source.name)}: {share}", refresh=False)
+        self._bar.update(0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        return {
+            "files": self.files,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "seconds": round(time.perf_counter() - self._started, 3),
+        }
+
+    def _summary(self) -> str:
+        seconds = time.perf_counter() - self._started
+        done, skipped, failed = len(self.files), len(self.skipped), len(self.failed)
+        rate = f"; {seconds:.1f} s, {done / seconds:.1f} files/s" if done else ""
+        return f"{done} done, {skipped} skipped, {failed} failed{rate}"
+
+    def __enter__(self) -> BatchReport:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lists the failures, also those of a batch that was stopped."""
+        self._bar.close()
+        if self._failures:
+            self._failures.close()
+        for failure in self.failed[:_LISTED]:
+            print(f"dehaze-run: {printable(failure['error'])}", file=sys.stderr)
+        if len(self.failed) > _LISTED:
+            where = f", all in {self._failures_path}" if self._failures_path else ""
+            where = where or "; --failures FILE or --json tells all"
+            print(f"dehaze-run: ... {len(self.failed) - _LISTED} more{where}", file=sys.stderr)
+        if not self._quiet:
+            print(self._summary())
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("w")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
+
+
+def closing_line(figures: dict[str, Any]) -> str:
+    """One line about a finished file."""
+    if "frames" not in figures:
+        return printable(figures["output"])
+    stages = ", ".join(
+        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
+        for stage in ("decode", "inference", "encode")
+    )
+    return (
+        f"{printable(figures['output'])}: {figures['frames']} "
+        f"frame{'s' * (figures['frames'] != 1)} in {figures['seconds']:.2f} s, "
+        f"{figures['fps']:.1f} fps; p50/p95 ms: {stages}"
+    )

@@ -1,0 +1,164 @@
+"""Dehazes files: what `dehaze-run` does once its arguments are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dehazer import Dehazer
+from ..errors import DehazeError, InputError
+from ..media.pictures import Picture, encode_picture, pictures_side_by_side, read_picture
+from ..output_file import finished_output
+from ..stream import Stream, StreamOptions
+from ..timing import StageTimes
+from .plan import Job
+from .video import VideoOptions, dehaze_video
+
+__all__ = ["PictureRun", "RunOptions", "dehaze_picture", "run_job"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What to do with every file."""
+
+    overwrite: bool = False
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+def run_job(
+    job: Job,
+    dehazer: Dehazer,
+    options: RunOptions,
+    on_frame: Callable[[int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Dehazes one picture or video; returns what `--json` prints of it.
+
+    Raises:
+        InputError: the source cannot be read, or takes more memory than there is.
+        OutputError: the target exists or cannot be written.
+    """
+    with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
+        if not job.is_image:
+            summary = dehaze_video(job.source, path, dehazer, options.video, on_frame)
+            return {**_names(job), **summary.as_dict()}
+        run = PictureRun(job, options)
+        run.decode()
+        run.infer(dehazer)
+        path.write_bytes(run.encode())
+        return run.figures()
+
+
+class PictureRun:
+    """One picture on its way. In a batch its three steps run in three threads.
+
+    Raises:
+        InputError: the source cannot be read, or takes more memory than there is.
+        OutputError: the target exists or cannot be written.
+    """
+
+    def __init__(self, job: Job, options: RunOptions) -> None:
+        self.job = job
+        self._options = options
+        self._hazy: Picture | None = None
+        self._clear: Picture | None = None
+        self._size = (0, 0)
+        self._haze: float | None = None
+        self._times = {step: StageTimes() for step in ("decode", "inference", "encode")}
+
+    def decode(self) -> None:
+        """Reads the picture."""
+        with _telling_the_file(self.job), self._times["decode"].measure():
+            self._hazy = read_picture(self.job.source)
+
+    @property
+    def bytes_held(self) -> int:
+        """Of decoded pixels; as much again from `infer` to `encode`."""
+        return self._hazy.rgb.nbytes if self._hazy else 0
+
+    def infer(self, dehazer: Dehazer) -> None:
+        """Dehazes what `decode` has read."""
+        assert self._hazy is not None
+        with _telling_the_file(self.job), self._times["inference"].measure():
+            video = self._options.video
+            self._clear, self._haze = dehaze_picture(
+                self._hazy, dehazer, auto=video.stream.auto, in_place=not video.side_by_side
+            )
+
+    def encode(self) -> memoryview:
+        """The dehazed picture in the target's format; lets go of the pixels."""
+        assert self._hazy is not None and self._clear is not None
+        with _telling_the_file(self.job), self._times["encode"].measure():
+            both = self._options.video.side_by_side
+            shown = pictures_side_by_side(self._hazy, self._clear) if both else self._clear
+            self._size = shown.rgb.shape[1], shown.rgb.shape[0]
+            data = encode_picture(shown, self.job.target.suffix, in_place=True)
+        self._hazy = self._clear = None
+        return data
+
+    def finish(self) -> dict[str, Any]:
+        """Encodes and writes the target; returns what `--json` prints."""
+        data = self.encode()
+        with finished_output(self.job.target, overwrite=self._options.overwrite) as path:
+            path.write_bytes(data)
+        return self.figures()
+
+    def figures(self) -> dict[str, Any]:
+        """What `--json` prints; the seconds are those of the steps, without waiting between."""
+        seconds = sum(times.total_seconds for times in self._times.values())
+        return {
+            **_names(self.job),
+            "frames": 1,
+            "seconds": round(seconds, 3),
+            "width": self._size[0],
+            "height": self._size[1],
+            **{f"{step}_ms": times.percentiles() for step, times in self._times.items()},
+            "fps": round(1 / seconds, 2),
+            "haze": None if self._haze is None else round(self._haze, 4),
+        }
+
+
+def _names(job: Job) -> dict[str, Any]:
+    return {"input": str(job.source), "output": str(job.target)}
+
+
+@contextmanager
+def _telling_the_file(job: Job) -> Iterator[None]:
+    """Puts the source's name before a message that names neither source nor target."""
+    try:
+        yield
+    except MemoryError as error:
+        raise InputError(f"{job.source}: there is not enough memory for this file") from error
+    except DehazeError as error:
+        if str(job.source) in str(error) or str(job.target) in str(error):
+            raise
+        raise type(error)(f"{job.source}: {error}") from error
+
+
+def dehaze_picture(
+    picture: Picture, dehazer: Dehazer, *, auto: bool = False, in_place: bool = False
+) -> tuple[Picture, float | None]:
+    """Dehazes in the picture's own bit depth; alpha and metadata stay as they are.
+
+    Args:
+        auto: leave a clear picture as it is.
+        in_place: write into the picture's own pixels, which saves as much memory as they take.
+
+    Returns:
+        The dehazed picture; and the haze meter, None for a model that gives no estimate.
+
+    Raises:
+        InputError: smaller than the model takes.
+        ModelError: 16 bits a channel, and a model that gives no estimate.
+    """
+    stream = Stream(dehazer, StreamOptions(temporal=False, auto=auto))
+    dehazed = stream(picture.rgb, out=picture.rgb if in_place else None)
+    clear: NDArray[Any] = dehazed.pixels
+    if picture.grey:
+        clear = np.repeat(cv2.transform(clear, np.full((1, 3), 1 / 3))[..., None], 3, axis=2)
+    return replace(picture, rgb=clear), dehazed.haze

@@ -1,0 +1,169 @@
+"""Dehazes a video: decoding, inference and encoding overlap, each in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from ..dehazer import Dehazer
+from ..haze.airlight import Airlight, Sample, WindowAirlight
+from ..haze.motion import luminance_of
+from ..media.pictures import side_by_side
+from ..media.video_reader import TimedFrame, VideoReader
+from ..media.video_writer import EncoderOptions, VideoWriter
+from ..prefetch import Prefetch
+from ..stream import Stream, StreamOptions
+from ..timing import StageTimes
+
+__all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
+
+_SAMPLE_SECONDS = 1 / 6
+"""Between the frames that the airlight is taken from, ahead of those that are dehazed."""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What to make of a video."""
+
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
+    side_by_side: bool = False
+    """Whether to show the hazy frame to the left of the clear one."""
+    stream: StreamOptions = field(default_factory=StreamOptions)
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What was done, and how fast."""
+
+    frames: int
+    seconds: float
+    width: int
+    height: int
+    decode_ms: dict[str, float]
+    inference_ms: dict[str, float]
+    encode_ms: dict[str, float]
+    haze: float | None
+    """Mean of the haze meter; None for a model that gives no estimate."""
+    haze_frames: list[float]
+    """The haze meter of each frame; empty for a model that gives no estimate."""
+
+    @property
+    def fps(self) -> float:
+        return self.frames / self.seconds
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "fps": round(self.fps, 2), "seconds": round(self.seconds, 3)}
+
+
+def dehaze_video(
+    source: Path,
+    target: Path,
+    dehazer: Dehazer,
+    options: VideoOptions | None = None,
+    on_frame: Callable[[int | None], None] | None = None,
+) -> VideoSummary:
+    """Dehazes every frame of `source` into the new file `target`.
+
+    Args:
+        on_frame: called after each frame, with the number of frames to expect where known.
+
+    Raises:
+        InputError: `source` is no video, is damaged or cut off.
+        OutputError: `target` cannot be written.
+    """
+    options = options or VideoOptions()
+    started = time.perf_counter()
+    frames, height, width = 0, 0, 0
+    with (
+        VideoReader(source) as reader,
+        VideoWriter(target, reader, options.encoder) as writer,
+        file_airlight(source, dehazer, options.stream) as airlight,
+        Prefetch(reader.read()) as decoded,
+    ):
+        assert reader.stream.time_base is not None  # every demuxer sets it
+        stream = Stream(dehazer, options.stream, airlight)
+        inference = _Inference(stream, reader.stream.time_base, options.side_by_side)
+        # The network runs in one thread alone.
+        with Prefetch(inference.dehazed(decoded)) as clear:
+            for item in clear:
+                writer.write(item)
+                if isinstance(item, TimedFrame):
+                    frames += 1
+                    height, width = item.pixels.shape[:2]
+                    if on_frame:
+                        on_frame(reader.expected_frames)
+    return VideoSummary(
+        frames=frames,
+        seconds=time.perf_counter() - started,
+        width=width,
+        height=height,
+        decode_ms=reader.decode_times.percentiles(),
+        inference_ms=inference.times.percentiles(),
+        encode_ms=writer.encode_times.percentiles(),
+        haze=round(float(np.mean(inference.haze)), 4) if inference.haze else None,
+        haze_frames=inference.haze,
+    )
+
+
+class _Inference:
+    """The middle stage, and what it measures."""
+
+    def __init__(self, stream: Stream, time_base: Fraction, shows_both: bool) -> None:
+        self._stream = stream
+        self._time_base = time_base
+        self._shows_both = shows_both
+        self.times = StageTimes()
+        self.haze: list[float] = []
+
+    def dehazed(
+        self, items: Iterable[TimedFrame | Packet[Any]]
+    ) -> Iterator[TimedFrame | Packet[Any]]:
+        """The same items with their frames dehazed."""
+        for item in items:
+            if not isinstance(item, TimedFrame):
+                yield item
+                continue
+            with self.times.measure():
+                clear = self._stream(item.pixels, float(item.pts * self._time_base))
+            if clear.haze is not None:
+                self.haze.append(round(clear.haze, 4))
+            both = self._shows_both
+            yield replace(
+                item, pixels=side_by_side(item.pixels, clear.pixels) if both else clear.pixels
+            )
+
+
+@contextmanager
+def file_airlight(
+    source: Path, dehazer: Dehazer, options: StreamOptions
+) -> Iterator[Airlight | None]:
+    """The airlight of the file `source`, from a reader that runs ahead of the one that is dehazed.
+
+    Yields None where nothing asks for it, and for a pipe, which can be read only once.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    if not (options.temporal and dehazer.contract.has_grid and source.is_file()):
+        yield None
+        return
+    with VideoReader(source) as ahead, Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames:
+        yield WindowAirlight(_samples(frames, dehazer))
+
+
+def _samples(
+    frames: Iterable[tuple[float, NDArray[np.uint8]]], dehazer: Dehazer
+) -> Iterator[Sample]:
+    for seconds, frame in frames:
+        thumbnail = dehazer.thumbnail(frame)
+        grid = dehazer.estimate(frame, thumbnail)
+        yield Sample(seconds, grid, luminance_of(thumbnail.values[0]))

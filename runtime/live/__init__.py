@@ -1,0 +1,1 @@
+"""Cameras, streams and pipes, dehazed while they run."""

@@ -1,0 +1,211 @@
+"""Cameras that FFmpeg reads: RTSP and HTTP streams, which come back after a loss, and V4L2."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import av
+from av.codec.context import Flags
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import InputError, one_line
+from ..media.colour import YuvMatrix, matrix_of
+from ..media.video_reader import rgb_of
+from .source import LiveFrame, LiveSource
+
+__all__ = ["AvAddress", "AvSource"]
+
+_OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
+"""After how long a silent camera counts as lost."""
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_END_SECONDS = 1.0
+_UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
+"""FFmpeg makes up 25 frames per second for them."""
+_PLAUSIBLE_RATES = range(1, 241)
+
+
+@dataclass(frozen=True)
+class AvAddress:
+    """What FFmpeg needs to open a camera."""
+
+    url: str
+    format: str | None = None
+    options: dict[str, str] = field(default_factory=dict)
+    is_device: bool = False
+    """A camera on this computer: gone when it is gone, and nothing is buffered before it."""
+    is_paced: bool = False
+    """Whether the server sends ahead of time, as HTTP does: frames then wait for their turn."""
+
+
+class AvSource(LiveSource):
+    """A camera or stream opened by PyAV; a stream that is lost is opened again.
+
+    Args:
+        tell: called with one line for each loss and return.
+        explain: makes a message of the error of the first attempt.
+        give_up_seconds: how long to wait for the return of a lost stream; None waits for ever.
+
+    Raises:
+        InputError: it cannot be opened at the start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: AvAddress,
+        stop: threading.Event,
+        *,
+        tell: Callable[[str], None],
+        explain: Callable[[str], str],
+        give_up_seconds: float | None = None,
+    ) -> None:
+        super().__init__(name, stop)
+        self._address = address
+        self._tell = tell
+        self._explain = explain
+        self._patience = float("inf") if give_up_seconds is None else give_up_seconds
+        self._lost_at: float | None = None
+        self._delay = _FIRST_DELAY
+        try:
+            self._open()
+        except (av.FFmpegError, OSError, ValueError) as error:
+            raise InputError(f"{name}: {explain(one_line(error))}") from error
+        self._describe()
+
+    def _open(self) -> None:
+        self._container: InputContainer = av.open(
+            self._address.url,
+            format=self._address.format,
+            options=self._address.options,
+            timeout=(_OPEN_SECONDS, _READ_SECONDS),
+            metadata_errors="replace",
+        )
+        if not self._container.streams.video:
+            self._container.close()
+            raise ValueError("it has no video stream")
+        self._stream: VideoStream = self._container.streams.video[0]
+        # Threads that decode several frames at once would hold each back by as many.
+        self._stream.codec_context.thread_type = "SLICE"
+        self._stream.codec_context.flags |= Flags.low_delay
+        self._timed_by_camera = self._container.format.name not in _UNTIMED_FORMATS
+
+    def _describe(self) -> None:
+        """What a recording takes over, from the first connection."""
+        codec = self._stream.codec_context
+        self.size = (codec.width, codec.height)
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        if rate and round(rate) in _PLAUSIBLE_RATES:
+            self.frame_rate = rate
+        self.primaries = (codec.color_primaries, codec.color_trc)
+        self.pixel_ratio = self._stream.sample_aspect_ratio
+        # Drivers of webcams mean BT.601 whatever the size, unless they say otherwise
+        # (V4L2_COLORSPACE_SRGB maps to V4L2_YCBCR_ENC_601); FFmpeg hands nothing on.
+        is_webcam = self._address.is_device and codec.name == "rawvideo"
+        self.colour_matrix = (
+            YuvMatrix.BT601 if is_webcam else matrix_of(int(codec.colorspace), codec.height)
+        )
+
+    def _frames(self) -> Iterator[LiveFrame]:
+        """A stream that is lost is waited for."""
+        had_frames = False
+        while True:
+            try:
+                for frame in self._connection():
+                    had_frames = True
+                    self._note_return()
+                    yield frame
+                reason = "the stream ended"
+            except (av.FFmpegError, OSError) as error:
+                reason = one_line(error)
+            if self._stop.is_set() or (had_frames and self._is_played_out()):
+                return
+            if not had_frames:
+                raise InputError(f"{self.name}: {self._explain(reason)}")
+            if self._address.is_device:
+                self.connected = False
+                raise InputError(f"{self.name}: the camera vanished ({reason}); plug it in again")
+            if not self._reopened(reason):
+                return
+
+    def _connection(self) -> Iterator[LiveFrame]:
+        """The frames of one connection."""
+        self._played_seconds = 0.0
+        for packet in self._container.demux(self._stream):
+            started = time.perf_counter()
+            for frame in self._decoded(packet):
+                pixels = rgb_of(frame, self.size, self.colour_matrix)
+                self.capture_times.add(time.perf_counter() - started)
+                seconds = frame.time if self._timed_by_camera else None
+                if seconds is not None:
+                    self._played_seconds = seconds
+                    self._wait_for_turn(seconds)
+                if self._stop.is_set():
+                    return
+                yield self._timed(pixels, seconds)
+                started = time.perf_counter()
+
+    def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        try:
+            return self._stream.codec_context.decode(packet)
+        except av.InvalidDataError:  # what a network loses; the next whole picture mends it
+            return []
+
+    def _wait_for_turn(self, seconds: float) -> None:
+        if self._address.is_paced:
+            ahead = self._clock.ahead(seconds, time.monotonic())
+            while ahead > 0 and not self._stop.wait(min(ahead, 0.1)):
+                ahead = self._clock.ahead(seconds, time.monotonic())
+
+    def _is_played_out(self) -> bool:
+        """Whether the stream had a known length and is at its end: a file on a server."""
+        if not self._container.duration:
+            return False
+        end = ((self._container.start_time or 0) + self._container.duration) / av.time_base
+        return self._played_seconds >= end - _END_SECONDS
+
+    def _reopened(self, reason: str) -> bool:
+        """Opens a lost stream again, ever more slowly; False when the run is stopped meanwhile.
+
+        Raises:
+            InputError: no frame came for `give_up_seconds`.
+        """
+        if self._lost_at is None:
+            self._tell(f"{self.name}: lost ({reason}); trying to reconnect")
+            self._lost_at, self._delay, self.connected = time.monotonic(), _FIRST_DELAY, False
+        self._container.close()
+        self._clock.restart()
+        while True:
+            left = self._patience - (time.monotonic() - self._lost_at)
+            if left <= 0:
+                raise InputError(
+                    f"{self.name}: lost and not back within {self._patience:g} s ({reason}); "
+                    f"check the camera and the network"
+                )
+            # Jitter: a hundred cameras behind one switch must not come back in step.
+            if self._stop.wait(min(self._delay * random.uniform(0.5, 1), left)):
+                return False
+            self._delay = min(2 * self._delay, _LONGEST_DELAY)
+            try:
+                self._open()
+            except (av.FFmpegError, OSError, ValueError) as error:
+                reason = one_line(error)
+            else:
+                return True
+
+    def _note_return(self) -> None:
+        """A stream is back with its first frame: a server that takes calls may have no picture."""
+        if self._lost_at is not None:
+            away = time.monotonic() - self._lost_at
+            self._tell(f"{self.name}: back after {away:.1f} s")
+            self._lost_at, self.connected = None, True
+            self.reconnects += 1
+
+    def _close(self) -> None:
+        self._container.close()

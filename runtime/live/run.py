@@ -1,0 +1,193 @@
+"""Dehazes a camera, a stream or a pipe while it runs.
+
+Capturing, inference and encoding each have a thread of their own. Behind a camera the newest frame
+wins: what a slow model cannot follow is dropped, and latency stays at one frame. Behind a pipe
+every frame is answered.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError, UsageError
+from ..media.pictures import side_by_side as beside
+from ..media.video_writer import EncoderOptions
+from ..prefetch import Prefetch
+from ..preview.server import PreviewServer
+from ..stream import DehazedFrame
+from .address import PIPE, FrameMode
+from .figures import LiveFigures
+from .newest_frame import NewestFrame
+from .open_source import open_source
+from .sinks import LiveSink, open_sink
+from .source import LiveFrame
+
+__all__ = ["LiveOptions", "live_closing_line", "run_live"]
+
+_SAME_WISH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class LiveOptions:
+    """What to do with a live source."""
+
+    mode: FrameMode | None = None
+    """Size and rate of raw frames, or those asked of a camera."""
+    give_up_seconds: float | None = None
+    """How long to wait for the return of a lost stream; None waits for ever."""
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
+    side_by_side: bool = False
+    """Whether the output shows the hazy frame to the left of the clear one."""
+    overwrite: bool = False
+    preview_port: int | None = None
+    """Where a browser finds the live picture; 0 takes a free port, None has no preview."""
+    preview_host: str = "127.0.0.1"
+    """Whom it answers: 127.0.0.1 this computer alone, 0.0.0.0 everybody."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What else the preview shows: "model", "backend"."""
+
+
+def _tell_stderr(line: str) -> None:
+    print(f"dehaze-run: {line}", file=sys.stderr, flush=True)
+
+
+def run_live(
+    source: str,
+    target: str | None,
+    process: Callable[[NDArray[np.uint8]], DehazedFrame],
+    options: LiveOptions | None = None,
+    *,
+    on_frame: Callable[[], None] | None = None,
+    tell: Callable[[str], None] = _tell_stderr,
+) -> dict[str, Any]:
+    """Dehazes `source` until it ends or Ctrl-C; returns what `--json` prints.
+
+    Ctrl-C, SIGTERM and SIGHUP complete the recording and return; one more, a second or more later,
+    raises KeyboardInterrupt and leaves no file. Where the camera vanishes, the recording is
+    completed too.
+
+    Args:
+        source: an address for which `address.is_live` holds.
+        target: a video file, `-` for raw frames on standard output, None for the preview alone.
+        process: takes (H, W, 3) uint8 RGB; called from one thread, which is not the caller's.
+        on_frame: called after each frame.
+        tell: called with one line for each thing to know on the way.
+
+    Raises:
+        InputError: the camera cannot be opened, vanished, or a raw frame is cut off.
+        OutputError: the file exists or cannot be written, or the preview's port is taken.
+        UsageError: an address or options that make no sense.
+        BrokenPipeError: nobody reads the raw frames any more.
+    """
+    options = options or LiveOptions()
+    if target is None and options.preview_port is None:
+        raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
+    stop = threading.Event()
+    patience = options.give_up_seconds
+    with (
+        _stopped_by_signals(stop),
+        open_source(source, options.mode, stop, tell=tell, give_up_seconds=patience) as camera,
+        open_sink(target, camera, options.encoder, stop, overwrite=options.overwrite) as output,
+    ):
+        captured = Prefetch(camera.read()) if camera.lossless else NewestFrame(camera.read(), stop)
+        figures = LiveFigures(
+            camera, output.encode_times, options.about, lambda: getattr(captured, "dropped", 0)
+        )
+        dehazed = _dehazed(captured, process, figures)
+        lost: InputError | None = None
+        with _preview(options, figures, tell) as preview, captured, Prefetch(dehazed, 1) as results:
+            try:
+                for frame, clear in results:
+                    _put(frame, clear, output, side_by_side=options.side_by_side)
+                    figures.add(frame, clear.haze)
+                    if preview:
+                        preview.offer(frame.pixels, clear.pixels)
+                    if on_frame:
+                        on_frame()
+            except InputError as error:
+                lost = error
+            finally:
+                stop.set()
+        is_file = target not in (None, PIPE)
+        if is_file and not figures.frames:  # a video without a frame is none
+            raise lost or InputError(f"{camera.name}: ended before its first frame")
+    if lost:
+        kept = f"; {target} holds the {figures.frames} frames before" if is_file else ""
+        raise InputError(f"{lost}{kept}") from lost
+    return {"input": camera.name, "output": target, **figures.summary()}
+
+
+def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
+    """Writes what became of a frame, at its time."""
+    shown = beside(frame.pixels, clear.pixels) if side_by_side else clear.pixels
+    output.write(replace(frame, pixels=shown))
+
+
+def _dehazed(
+    frames: Iterable[LiveFrame],
+    process: Callable[[NDArray[np.uint8]], DehazedFrame],
+    figures: LiveFigures,
+) -> Iterator[tuple[LiveFrame, DehazedFrame]]:
+    for frame in frames:
+        with figures.inference_times.measure():
+            clear = process(frame.pixels)
+        yield frame, clear
+
+
+@contextmanager
+def _preview(
+    options: LiveOptions, figures: LiveFigures, tell: Callable[[str], None]
+) -> Iterator[PreviewServer | None]:
+    if options.preview_port is None:
+        yield None
+        return
+    with PreviewServer(options.preview_host, options.preview_port, figures.now) as server:
+        tell(f"preview: {server.url}")
+        yield server
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Sets `stop` at the first signal to end, and raises KeyboardInterrupt at a later one."""
+    asked: list[float] = []
+
+    def on_signal(number: int, frame: object) -> None:  # noqa: ARG001  # as signal.signal has it
+        # timeout(1) and shells signal the process and its group: the second is no second wish.
+        if asked and time.monotonic() - asked[0] > _SAME_WISH_SECONDS:
+            raise KeyboardInterrupt
+        asked.append(time.monotonic())
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, on_signal) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def live_closing_line(figures: dict[str, Any]) -> str:
+    """What a run prints at its end, without --json."""
+    stages = ", ".join(
+        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
+        for stage in ("capture", "inference", "encode", "latency")
+    )
+    return (
+        f"{figures['output'] or figures['input']}: {figures['frames']} frames in "
+        f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {figures['fps']:.1f} fps; "
+        f"p50/p95 ms: {stages}"
+    )

@@ -1,0 +1,140 @@
+"""What every live source has in common: frames with the time of their arrival."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.stream import Stream
+from numpy.typing import NDArray
+
+from ..media.colour import YuvMatrix
+from ..media.video_reader import TimedFrame
+from ..timing import StageTimes
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # in PyAV's stubs alone
+
+__all__ = ["KEPT_TIMES", "CameraClock", "LiveFrame", "LiveSource"]
+
+KEPT_TIMES = 3000
+"""Percentiles of a run of days are those of its last 3000 frames."""
+_TICKS_PER_SECOND = 90_000
+_JUMP_SECONDS = 10.0
+_UNSPECIFIED = 2
+
+
+@dataclass(frozen=True)
+class LiveFrame(TimedFrame):
+    """A frame of a camera; `pts` counts from its first one."""
+
+    arrived: float
+    """When it was here, by time.monotonic(), in seconds."""
+
+
+class LiveSource:
+    """An open camera, stream or pipe. A context manager.
+
+    `read` runs in a thread of its own and ends soon after `stop` is set. What a recording takes
+    over of it is that of `video_writer.VideoSource`.
+    """
+
+    lossless = False
+    """Whether every frame is to be answered, however late; else the newest one wins."""
+
+    def __init__(self, name: str, stop: threading.Event) -> None:
+        self.name = name
+        """Without a password."""
+        self.frame_rate = Fraction(25)
+        self.time_base = Fraction(1, _TICKS_PER_SECOND)
+        self.colour_matrix = YuvMatrix.BT601
+        self.primaries = (_UNSPECIFIED, _UNSPECIFIED)
+        self.pixel_ratio: Fraction | None = None
+        self.copied: list[Stream] = []
+        self.metadata: dict[str, str] = {}
+        self.chapters: list[Chapter] = []
+        self.capture_times = StageTimes(KEPT_TIMES)
+        self.reconnects = 0
+        self.connected = True
+        self._stop = stop
+        self._clock = CameraClock()
+        self._is_read = False
+
+    def read(self) -> Iterator[LiveFrame]:
+        """Frames as they come.
+
+        Raises:
+            InputError: the camera vanished, or the stream stayed away for too long.
+        """
+        self._is_read = True
+        try:
+            yield from self._frames()
+        finally:
+            self._is_read = False
+
+    def _frames(self) -> Iterator[LiveFrame]:
+        raise NotImplementedError
+
+    def _timed(self, pixels: NDArray[np.uint8], camera_seconds: float | None) -> LiveFrame:
+        """The frame that arrived just now: (H, W, 3) uint8 RGB."""
+        now = time.monotonic()
+        return LiveFrame(pixels, self._clock.ticks(camera_seconds, now), 0, now)
+
+    def _close(self) -> None:
+        """Gives the device or connection back."""
+
+    def __enter__(self) -> LiveSource:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        # One that hangs in its driver is left to its thread: closed under it, it would crash.
+        if not self._is_read:
+            self._close()
+
+
+class CameraClock:
+    """Makes of a camera's times steadily rising ones that begin at 0.
+
+    The camera's own clock is what spaces its frames, also where the network delivers them in
+    bursts. Where it jumps, as with the first RTCP report of an RTSP camera, and after `restart`,
+    the clock of this computer measures the step.
+    """
+
+    def __init__(self) -> None:
+        self._first_now: float | None = None
+        self._last_now = 0.0
+        self._last_camera: float | None = None
+        self._seconds = 0.0
+        self._last_ticks = -1
+
+    def _next(self, camera_seconds: float | None, now: float) -> float:
+        """The place in time of a frame that follows, in seconds."""
+        wall = now - self._last_now if self._first_now is not None else 0.0
+        if camera_seconds is None or self._last_camera is None:
+            return self._seconds + wall
+        step = camera_seconds - self._last_camera
+        return self._seconds + (step if 0 < step < wall + _JUMP_SECONDS else wall)
+
+    def ahead(self, camera_seconds: float, now: float) -> float:
+        """How many seconds too early a frame is here, counted from the first one."""
+        if self._first_now is None:
+            return 0.0
+        return self._next(camera_seconds, now) - (now - self._first_now)
+
+    def ticks(self, camera_seconds: float | None, now: float) -> int:
+        """The frame's place in time, in 1/90000 s, larger than that of every frame before."""
+        self._seconds = self._next(camera_seconds, now)
+        if self._first_now is None:
+            self._first_now = now
+        self._last_now, self._last_camera = now, camera_seconds
+        self._last_ticks = max(round(self._seconds * _TICKS_PER_SECOND), self._last_ticks + 1)
+        return self._last_ticks
+
+    def restart(self) -> None:
+        """The camera's clock begins anew: another connection."""
+        self._last_camera = None

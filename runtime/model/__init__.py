@@ -1,0 +1,1 @@
+"""Model files: their contract, metadata and graph, read without the onnx package."""

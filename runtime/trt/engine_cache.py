@@ -1,0 +1,238 @@
+"""Engines: a model built by TensorRT for one machine, and a cache of them beside the model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import EngineMismatchError, ModelError, UsageError
+from ..model.contract import ModelContract
+from ..model.metadata import metadata_from_onnx
+from ..model.shipped import model_bytes
+from ..output_file import finished_output
+from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
+from .host import TensorRTHost, tensorrt_host
+from .options import EngineOptions
+from .plugin_library import LIBRARY, needs_plugin
+
+__all__ = ["CachedEngine", "build_command", "cached_engine", "engine_from_onnx", "load_engine"]
+
+
+@dataclass(frozen=True)
+class CachedEngine:
+    """An engine that fits this machine, the model and the options."""
+
+    path: Path
+    built_because: str
+    """Why it was built just now, in words; empty when it was there already."""
+
+
+def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> Path:
+    """Builds an engine for this machine; takes minutes. An older file of that name is replaced.
+
+    Args:
+        model: an ONNX file of dehaze-export.
+        out: a name ending in `.engine`, or a folder; None for the model's folder.
+
+    Returns:
+        The engine's path.
+
+    Raises:
+        ModelError: no GPU or no TensorRT here; not a model of ours; TensorRT cannot build it.
+        UsageError: shapes or options that the model or TensorRT does not take.
+        OutputError: the engine cannot be written.
+    """
+    return _build(model, out, options, _wanted_header(model, options))
+
+
+def cached_engine(
+    model: Path,
+    options: EngineOptions,
+    folder: Path | None = None,
+    *,
+    rebuild: bool = True,
+    before_build: Callable[[str], None] | None = None,
+) -> CachedEngine:
+    """The engine of a model for this machine, built where there is none that fits.
+
+    Args:
+        model: an ONNX file of dehaze-export.
+        folder: where engines are kept; None for the model's folder.
+        rebuild: False raises where an engine would have to be built, which takes minutes.
+        before_build: called with the reason when one has to be built.
+
+    Raises:
+        EngineMismatchError: with `rebuild` False, there is no engine that fits.
+        ModelError, UsageError, OutputError: as for `engine_from_onnx`.
+    """
+    wanted = _wanted_header(model, options)
+    path = (folder or model.parent) / _engine_name(model, wanted)
+    why = _misfit(path, wanted)
+    if why and not rebuild:
+        raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
+    if why:
+        if before_build is not None:
+            before_build(why)
+        _build(model, path, options, wanted)
+    return CachedEngine(path, built_because=why)
+
+
+def load_engine(
+    path: Path, *, model: Path | None = None, plugin: Path | None = None
+) -> tuple[EngineHeader, bytes]:
+    """Header and plan of an engine that this machine can run.
+
+    Args:
+        model: the ONNX file that it must come from; None for any.
+        plugin: the library whose plugins will be loaded with it. A version-compatible engine
+            carries its own.
+
+    Raises:
+        EngineMismatchError: built for another GPU, TensorRT version, model or plugin library.
+        ModelError: not an engine, or a damaged one; no GPU or no TensorRT here.
+    """
+    header, plan = read_engine(path)
+    wanted = replace(header, host=_host(model))
+    if model is not None:
+        wanted = replace(wanted, model_sha256=_sha256(model_bytes(model)))
+    if plugin is not None or not header.version_compatible:
+        wanted = replace(wanted, plugin_sha256=_plugin_sha256(plugin))
+    if why := header.mismatch(wanted) or _misfit_of_lean(header):
+        raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
+    return header, plan
+
+
+def _misfit_of_lean(header: EngineHeader) -> str:
+    """Why the lean runtime cannot take an engine that TensorRT could, or empty."""
+    from .library import LEAN  # imports TensorRT
+
+    if not LEAN or header.version_compatible:
+        return ""
+    return (
+        "expected a version-compatible engine for the lean runtime, got one for one version "
+        "(--version-compatible makes the other kind)"
+    )
+
+
+def _engine_name(model: Path, header: EngineHeader) -> str:
+    """`edge-fp16-1x720x1280-orin-sm87-trt10.3.0.engine`.
+
+    A name leaves out the GPU or the version where the engine is compatible with others, so that
+    it is found again there.
+    """
+    precision = header.contract(str(model)).precision
+    stem = model.stem if precision in model.stem.split("-") else f"{model.stem}-{precision}"
+    host = header.host
+    gpu = f"{_slug(host.gpu)}-{_sm(host)}"
+    if header.hardware_compatibility == "same_compute_capability":
+        gpu = f"any-{_sm(host)}"
+    elif header.hardware_compatibility == "ampere_plus":
+        gpu = "ampere-plus"
+    version = f"trt{host.tensorrt_version}"
+    if header.exclude_lean_runtime:
+        version += "-no-lean"
+    elif header.version_compatible:
+        version = "any-trt"
+    return f"{stem}-{header.shapes}-{gpu}-{version}{ENGINE_SUFFIX}"
+
+
+def _build(model: Path, out: Path | None, options: EngineOptions, header: EngineHeader) -> Path:
+    from .library import LEAN
+
+    if LEAN:
+        raise ModelError(
+            f"{model}: expected TensorRT to build its engine, got the lean runtime alone, which "
+            f"builds nothing; `pip install tensorrt`, or bring a version-compatible engine"
+        )
+    from .build import plan_from_onnx
+
+    path = out or model.parent
+    if path.suffix != ENGINE_SUFFIX:
+        path = path / _engine_name(model, header)
+    # Opened before the build: minutes later is too late to learn that a folder is read-only.
+    with finished_output(path, overwrite=True) as unfinished:
+        plan = plan_from_onnx(model, options, hint=_hint(model, options, header))
+        unfinished.write_bytes(engine_bytes(header, plan))
+    return path
+
+
+def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
+    """What helps when TensorRT cannot take a node of the model."""
+    target = header.contract(str(model)).target
+    if target != "tensorrt":
+        return f"; the model was written for {target}: export it for tensorrt"
+    return "" if options.plugin else "; a model with plugin nodes needs its plugin library"
+
+
+def _misfit(path: Path, wanted: EngineHeader) -> str:
+    """Why the engine at `path` is not the one wanted, or empty."""
+    if not path.exists():
+        return "expected an engine, got none"
+    try:
+        header, _ = read_engine(path)
+    except (ModelError, EngineMismatchError):
+        return "expected an engine, got a file that is damaged or of another format"
+    return header.mismatch(wanted)
+
+
+def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
+    """Of the engine that these options ask for, here."""
+    content = model_bytes(model)
+    metadata = metadata_from_onnx(content, str(model))
+    contract = ModelContract.from_metadata(metadata, str(model))
+    smallest = min(options.shapes.minimum[1:3])
+    if smallest < contract.minimum_size:
+        raise UsageError(
+            f"{model} takes frames of {contract.minimum_size} pixels a side or more, got shapes "
+            f"{options.shapes}; raise the minimum"
+        )
+    plugin_sha256 = _plugin_sha256(options.plugin)
+    return EngineHeader(
+        host=_host(model),
+        shapes=options.shapes,
+        model_sha256=_sha256(content),
+        plugin_sha256=plugin_sha256,
+        version_compatible=options.version_compatible,
+        exclude_lean_runtime=options.exclude_lean_runtime,
+        hardware_compatibility=options.hardware_compatibility,
+        metadata=metadata,
+    )
+
+
+def _host(model: Path | None) -> TensorRTHost:
+    try:
+        return tensorrt_host()
+    except ModelError as error:
+        raise ModelError(
+            f"{error}; an engine is built on the device that it runs on, by its TensorRT (a Jetson "
+            f"has it from JetPack 6.1 on, elsewhere `pip install tensorrt`): "
+            f"{build_command(model)} there"
+        ) from error
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _plugin_sha256(plugin: Path | None) -> str:
+    return _sha256(model_bytes(plugin)) if plugin is not None else ""
+
+
+def build_command(model: Path | None, more: str = "") -> str:
+    """What to type on the device, and `more` options."""
+    if model is not None and needs_plugin(model):
+        more += f" --plugin build/plugin/{LIBRARY}"
+    name = model.name if model else "MODEL.onnx"
+    return f"build one with `dehaze-export {name} --engine{more}`"
+
+
+def _slug(name: str) -> str:
+    """`nvidia-geforce-rtx-3060` of `NVIDIA GeForce RTX 3060`."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _sm(host: TensorRTHost) -> str:
+    return "sm{}{}".format(*host.compute_capability)

@@ -1,0 +1,172 @@
+"""The file of an engine: what it was built from and for, then TensorRT's plan.
+
+    b"dehaze-engine\\n"   what kind of file this is
+    uint32               length of the header in bytes, little-endian
+    header               UTF-8 JSON, see EngineHeader
+    plan                 what TensorRT deserialises
+
+TensorRT's own answer to a plan of another version or device is an assertion deep in the library.
+So the header is compared first, and the difference is told in words.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import EngineMismatchError, ModelError, UsageError, one_line
+from ..model.contract import ModelContract
+from ..model.shipped import model_bytes
+from .host import TensorRTHost
+from .options import HardwareCompatibility, Shape, ShapeRange
+
+__all__ = ["ENGINE_SUFFIX", "EngineHeader", "engine_bytes", "read_engine"]
+
+ENGINE_SUFFIX = ".engine"
+FORMAT_VERSION = 1
+"""Raised when an older runtime could no longer read a newer engine file."""
+
+_MAGIC = b"dehaze-engine\n"
+_LENGTH = struct.Struct("<I")
+_AMPERE = (8, 0)
+"""Compute capability from which `ampere_plus` engines run."""
+
+
+@dataclass(frozen=True)
+class EngineHeader:
+    """What an engine was built from and for."""
+
+    host: TensorRTHost
+    """GPU and TensorRT version that it was built with."""
+    shapes: ShapeRange
+    model_sha256: str
+    """Of the ONNX file."""
+    plugin_sha256: str
+    """Of the plugin library; empty without one."""
+    version_compatible: bool
+    exclude_lean_runtime: bool
+    hardware_compatibility: HardwareCompatibility
+    metadata: dict[str, str]
+    """The ONNX file's `metadata_props`, so that the engine does not need it."""
+
+    def contract(self, source: str) -> ModelContract:
+        """The model's contract; raises ModelError where `source` has none."""
+        return ModelContract.from_metadata(self.metadata, source)
+
+    def mismatch(self, wanted: EngineHeader) -> str:
+        """Why this engine cannot stand in for the one wanted: `expected ..., got ...`, or empty.
+
+        Of `wanted`, `host` is the machine that is to run it.
+        """
+        host = wanted.host
+        if not self._runs_on(host):
+            return f"expected TensorRT {host.tensorrt_version}, got {self.host.tensorrt_version}"
+        if not self._runs_on_gpu(host):
+            return f"expected GPU {_gpu(host)}, got {_gpu(self.host)}"
+        for what, expected, got in (
+            ("model", _short(wanted.model_sha256), _short(self.model_sha256)),
+            ("plugin library", _short(wanted.plugin_sha256), _short(self.plugin_sha256)),
+            ("shapes", str(wanted.shapes), str(self.shapes)),
+            ("an engine for", wanted._compatibility(), self._compatibility()),
+        ):
+            if expected != got:
+                return f"expected {what} {expected}, got {got}"
+        return ""
+
+    def _runs_on(self, host: TensorRTHost) -> bool:
+        """NVIDIA's support matrix of 11.4.1: later releases, and 11.x after 10.x; never earlier."""
+        built, runs = self.host.tensorrt_release, host.tensorrt_release
+        if not self.version_compatible:
+            return self.host.tensorrt_version == host.tensorrt_version
+        if self.exclude_lean_runtime:
+            return built == runs
+        return built <= runs and runs[0] - built[0] <= 1
+
+    def _runs_on_gpu(self, host: TensorRTHost) -> bool:
+        if self.hardware_compatibility == "ampere_plus":
+            return host.compute_capability >= _AMPERE
+        alike = self.host.compute_capability == host.compute_capability
+        if self.hardware_compatibility == "same_compute_capability":
+            return alike
+        return alike and self.host.gpu == host.gpu
+
+    def _compatibility(self) -> str:
+        versions = "later versions" if self.version_compatible else "one version"
+        lean = " without lean runtime" if self.exclude_lean_runtime else ""
+        return f"{versions}{lean}, hardware {self.hardware_compatibility}"
+
+
+def _gpu(host: TensorRTHost) -> str:
+    major, minor = host.compute_capability
+    return f"{host.gpu} (compute capability {major}.{minor})"
+
+
+def _short(sha256: str) -> str:
+    return f"sha256 {sha256[:12]}" if sha256 else "none"
+
+
+def engine_bytes(header: EngineHeader, plan: bytes) -> bytes:
+    """The content of an engine file."""
+    plan_sha256 = hashlib.sha256(plan).hexdigest()
+    fields = {"format": FORMAT_VERSION, **asdict(header), "plan_sha256": plan_sha256}
+    text = json.dumps(fields, indent=1).encode()
+    return _MAGIC + _LENGTH.pack(len(text)) + text + plan
+
+
+def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
+    """Header and plan of an engine file, whatever machine it is for.
+
+    Raises:
+        ModelError: not an engine file, or a damaged one.
+        EngineMismatchError: written by a later dehaze-edge.
+    """
+    content = model_bytes(path)
+    if not content.startswith(_MAGIC):
+        raise ModelError(
+            f"{path}: expected an engine of dehaze-export, got another kind of file; "
+            f"build one with `dehaze-export MODEL.onnx --engine`"
+        )
+    try:
+        (length,) = _LENGTH.unpack_from(content, len(_MAGIC))
+        start = len(_MAGIC) + _LENGTH.size
+        fields = json.loads(content[start : start + length])
+        version = fields["format"]
+        if version == FORMAT_VERSION:
+            header = _header_from(fields)
+            plan = content[start + length :]
+            if hashlib.sha256(plan).hexdigest() != fields["plan_sha256"]:
+                raise ValueError("the plan does not match its sha256")
+            return header, plan
+    except (KeyError, TypeError, ValueError, UsageError, struct.error) as error:
+        raise ModelError(
+            f"{path}: the engine file is damaged ({one_line(error)}); "
+            f"rebuild it with `dehaze-export MODEL.onnx --engine`"
+        ) from error
+    raise EngineMismatchError(
+        f"{path}: expected engine format {FORMAT_VERSION}, got {version}; "
+        f"rebuild it with `dehaze-export MODEL.onnx --engine`"
+    )
+
+
+def _header_from(fields: dict[str, Any]) -> EngineHeader:
+    host, shapes = fields["host"], fields["shapes"]
+    major, minor = host["compute_capability"]
+    return EngineHeader(
+        host=TensorRTHost(host["gpu"], (major, minor), host["tensorrt_version"]),
+        shapes=ShapeRange(*(_shape(shapes[key]) for key in ("minimum", "optimum", "maximum"))),
+        model_sha256=fields["model_sha256"],
+        plugin_sha256=fields["plugin_sha256"],
+        version_compatible=fields["version_compatible"],
+        exclude_lean_runtime=fields["exclude_lean_runtime"],
+        hardware_compatibility=fields["hardware_compatibility"],
+        metadata=dict(fields["metadata"]),
+    )
+
+
+def _shape(sizes: list[int]) -> Shape:
+    frames, height, width, channels = sizes
+    return frames, height, width, channels

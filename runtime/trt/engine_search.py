@@ -1,0 +1,90 @@
+"""Engines and models for TensorRT that lie beside a model, and whether they run here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import DehazeError, ModelError, one_line
+from ..model.contract import ModelContract
+from ..model.shipped import contract_of, model_bytes
+from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
+from .host import tensorrt_host
+
+__all__ = ["FoundEngine", "engine_built_from", "engines_in", "tensorrt_form_of"]
+
+
+@dataclass(frozen=True)
+class FoundEngine:
+    """An engine file in a folder."""
+
+    path: Path
+    header: EngineHeader | None
+    """None where the file cannot be read."""
+    misfit: str
+    """Why it does not run on this machine, in words; empty where it does."""
+
+
+def engines_in(folder: Path) -> list[FoundEngine]:
+    """Every engine file of a folder, by name. Whether its plugin library is here, it leaves out."""
+    found = []
+    for path in sorted(folder.glob(f"*{ENGINE_SUFFIX}")):
+        try:
+            header, _ = read_engine(path)
+        except DehazeError as error:
+            found.append(FoundEngine(path, None, one_line(error)))
+            continue
+        try:
+            misfit = header.mismatch(replace(header, host=tensorrt_host()))
+        except ModelError as error:  # no GPU, no TensorRT
+            misfit = one_line(error)
+        found.append(FoundEngine(path, header, misfit))
+    return found
+
+
+def engine_built_from(model: Path, folder: Path) -> Path | None:
+    """An engine of a folder that was built from this very file and runs here."""
+    built = [found.path for found in _running(folder) if _is_from(found, [model])]
+    return built[0] if built else None
+
+
+def tensorrt_form_of(model: Path) -> Path | None:
+    """What TensorRT can open in place of a model for ONNX Runtime, from the same folder.
+
+    The same checkpoint in the same precision, or float16 for float32: an engine that runs here,
+    else an ONNX file for TensorRT, from which one can be built. An engine that was built from an
+    older ONNX file than the one beside it is left out.
+    """
+    contract = contract_of(model)
+    models = [path for path in sorted(model.parent.glob("*.onnx")) if _is_form(path, contract)]
+    for found in _running(model.parent):
+        if found.header is None or (models and not _is_from(found, models)):
+            continue
+        if _stands_in(found.header.contract(str(found.path)), contract):
+            return found.path
+    return models[0] if models else None
+
+
+def _running(folder: Path) -> list[FoundEngine]:
+    return [found for found in engines_in(folder) if found.header is not None and not found.misfit]
+
+
+def _is_from(engine: FoundEngine, models: list[Path]) -> bool:
+    hashes = [hashlib.sha256(model_bytes(model)).hexdigest() for model in models]
+    return engine.header is not None and engine.header.model_sha256 in hashes
+
+
+def _is_form(path: Path, contract: ModelContract) -> bool:
+    """Whether an ONNX file is a model for TensorRT that can stand in for another model."""
+    try:
+        other = contract_of(path)
+    except ModelError:  # somebody else's
+        return False
+    return other.target == "tensorrt" and _stands_in(other, contract)
+
+
+def _stands_in(other: ModelContract, contract: ModelContract) -> bool:
+    same_weights = other.source_sha256 == contract.source_sha256 != ""
+    precisions = {"fp32": ("fp32", "fp16")}.get(contract.precision, (contract.precision,))
+    return same_weights and other.name == contract.name and other.precision in precisions

@@ -1,0 +1,127 @@
+"""How to build an engine, and how the TensorRT backend opens and runs one.
+
+None of it needs TensorRT to import.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from ..cuda.api import CudaBinding
+from ..errors import UsageError
+
+__all__ = ["EngineOptions", "HardwareCompatibility", "Shape", "ShapeRange", "TensorRTOptions"]
+
+Shape: TypeAlias = tuple[int, int, int, int]
+"""(N, H, W, 3) of the input `image`."""
+
+HardwareCompatibility: TypeAlias = Literal["none", "same_compute_capability", "ampere_plus"]
+"""Which GPUs an engine runs on: only this one, those alike, or every one since Ampere (8.0).
+
+TensorRT has `same_compute_capability` in later versions than 10.3, and NVIDIA supports neither
+of the last two on JetPack.
+"""
+
+
+@dataclass(frozen=True)
+class ShapeRange:
+    """The frames that an engine takes, from `minimum` to `maximum`; fastest at `optimum`."""
+
+    minimum: Shape
+    """(N, H, W, 3)."""
+    optimum: Shape
+    """(N, H, W, 3)."""
+    maximum: Shape
+    """(N, H, W, 3)."""
+
+    def __post_init__(self) -> None:
+        for shape in (self.minimum, self.optimum, self.maximum):
+            if len(shape) != 4 or shape[3] != 3 or min(shape) < 1:
+                raise UsageError(f"expected a shape (N, H, W, 3) of 1 and up, got {shape}")
+        ordered = zip(self.minimum, self.optimum, self.maximum, strict=True)
+        if not all(low <= best <= high for low, best, high in ordered):
+            raise UsageError(
+                f"expected minimum <= optimum <= maximum in every dimension, got {self}"
+            )
+
+    @classmethod
+    def fixed(cls, height: int, width: int, frames: int = 1) -> ShapeRange:
+        """One shape only, the fastest kind: sizes in pixels, `frames` in a batch."""
+        shape = (frames, height, width, 3)
+        return cls(shape, shape, shape)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether an engine of this range takes frames of a shape (N, H, W, 3)."""
+        sides = zip(self.minimum, shape, self.maximum, strict=True)
+        return all(low <= side <= high for low, side, high in sides)
+
+    def __str__(self) -> str:
+        """`1x720x1280` for one shape, `1x64x64_1x720x1280_1x1080x1920` for a range."""
+        shapes = dict.fromkeys((self.minimum, self.optimum, self.maximum))
+        if len(shapes) > 1:
+            return "_".join(_text(s) for s in (self.minimum, self.optimum, self.maximum))
+        return _text(self.optimum)
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(str(size) for size in shape[:3])
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How TensorRT builds an engine. Its precision is that of the ONNX file."""
+
+    shapes: ShapeRange = ShapeRange((1, 64, 64, 3), (1, 720, 1280, 3), (1, 1080, 1920, 3))
+    """One frame of up to 1080p, fastest at 720p."""
+    workspace_mib: int = 1024
+    """Memory for intermediate buffers. TensorRT's own limit is all of the device's, which on a
+    Jetson is the computer's."""
+    timing_cache: Path | None = None
+    """Remembers how fast each kernel was, so that the next build of a like engine is short."""
+    plugin: Path | None = None
+    """The shared library with our TensorRT plugins."""
+    version_compatible: bool = False
+    """Runs on later TensorRT versions, too: up to the newest 11.x for one of 10.x or 11.x."""
+    exclude_lean_runtime: bool = False
+    """Leaves out of a version-compatible engine what later versions run it with: smaller, and for
+    the lean runtime of this version alone."""
+    hardware_compatibility: HardwareCompatibility = "none"
+
+    def __post_init__(self) -> None:
+        if self.workspace_mib < 1:
+            raise UsageError(f"expected a workspace of 1 MiB or more, got {self.workspace_mib}")
+        if self.exclude_lean_runtime and not self.version_compatible:
+            raise UsageError(
+                "only a version-compatible engine holds a lean runtime to leave out; "
+                "ask for both or for neither"
+            )
+
+
+def _tell(line: str) -> None:
+    print(f"TensorRT: {line}", file=sys.stderr)
+
+
+@dataclass(frozen=True)
+class TensorRTOptions:
+    """How TensorRT opens and runs a model."""
+
+    build: EngineOptions | None = None
+    """The engine to use of a model, and to build where it is not there. None takes whatever
+    engine of the model runs here, and builds one with EngineOptions' defaults otherwise."""
+    may_build: bool = True
+    """False raises where an engine would have to be built."""
+    plugin: Path | None = None
+    """Our plugin library; None looks for it where a model or engine needs it (see
+    `plugin_library`)."""
+    engine_folder: Path | None = None
+    """Where engines are kept; None for the model's folder."""
+    cuda_binding: CudaBinding = "auto"
+    cuda_graphs: bool = True
+    """Launches a frame as one graph instead of layer by layer, from the second frame of a shape
+    on; cuda-python alone can."""
+    notice: Callable[[str], None] = _tell
+    """Takes a line for the user: that an engine is being built, that graphs do not work."""

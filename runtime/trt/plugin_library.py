@@ -1,0 +1,48 @@
+"""Where our TensorRT plugin lies, the library that `make plugin` builds, and who needs it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..errors import ModelError
+from ..model.shipped import model_bytes
+
+__all__ = ["ENVIRONMENT", "LIBRARY", "find_plugin", "needs_plugin", "required_plugin"]
+
+LIBRARY = "libhaze_deform_conv2d.so"
+ENVIRONMENT = "DEHAZE_PLUGIN"
+"""The library's path, where it is not in `build/plugin` of this folder or of the checkout."""
+
+_OPERATOR = b"HazeDeformConv2d"
+"""As it stands in an ONNX file."""
+
+
+def needs_plugin(model: Path) -> bool:
+    """Whether an ONNX file has the plugin's node; raises ModelError where it cannot be read."""
+    return _OPERATOR in model_bytes(model)
+
+
+def find_plugin() -> Path | None:
+    """The library, or None; raises ModelError where the environment names a file that is none."""
+    named = os.environ.get(ENVIRONMENT)
+    if named:
+        if not Path(named).is_file():
+            raise ModelError(f"{ENVIRONMENT}: expected the plugin library, got no file {named}")
+        return Path(named)
+    for folder in (Path(), Path(__file__).parents[2]):
+        path = folder / "build" / "plugin" / LIBRARY
+        if path.is_file():
+            return path
+    return None
+
+
+def required_plugin(model: Path) -> Path:
+    """The library for a model or engine that cannot do without; raises ModelError without one."""
+    found = find_plugin()
+    if found is None:
+        raise ModelError(
+            f"{model}: expected its plugin library {LIBRARY}, got none; build it with "
+            f"`make plugin`, or name it in {ENVIRONMENT}"
+        )
+    return found

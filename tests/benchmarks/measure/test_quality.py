@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from conftest import picture
+from numpy.typing import NDArray
+
+from dehaze.benchmarks.cli import main
+from dehaze.benchmarks.measure.datasets import find_data_set
+from dehaze.benchmarks.results.file import read_result
+from dehaze.benchmarks.results.intervals import mean_interval
+from dehaze.benchmarks.results.records import QualityRow
+from dehaze.runtime import open_dehazer
+
+
+def write(path: Path, pixels: NDArray[Any]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    cv2.imwrite(str(path), pixels)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """SOTS-indoor's layout: two scenes, three hazy pictures of two levels."""
+    for name in ("hazy/1400_1", "hazy/1400_10", "hazy/1401_1", "clear/1400", "clear/1401"):
+        write(tmp_path / f"{name}.png", picture(64, 80, len(name)))
+    return tmp_path
+
+
+def measured(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    """The JSON, and in `rows` what it says of each method."""
+    assert main(["quality", *arguments, "--json", "-"]) == 0
+    record: dict[str, Any] = json.loads(capsys.readouterr().out)
+    rows = {row["model"]: {**row["means"], **row} for row in record["results"]}
+    return {**record, "rows": rows}
+
+
+def psnr(result: NDArray[Any], clear: NDArray[Any]) -> float:
+    return float(10 * np.log10(255**2 / np.mean((result.astype(float) - clear) ** 2)))
+
+
+def ssim_of_wang_et_al(one: NDArray[Any], other: NDArray[Any]) -> float:
+    """Written from the paper: 11x11 Gaussian window of sigma 1.5, valid places alone."""
+    line = np.exp(-((np.arange(11) - 5) ** 2) / (2 * 1.5**2))
+    window = np.outer(line, line) / line.sum() ** 2
+
+    def mean(values: NDArray[Any]) -> NDArray[Any]:
+        places = np.lib.stride_tricks.sliding_window_view(values, (11, 11), axis=(0, 1))
+        return np.einsum("hwcij,ij->hwc", places, window)
+
+    x, y = one.astype(float), other.astype(float)
+    mx, my = mean(x), mean(y)
+    vx, vy, vxy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    ssim = (2 * mx * my + c1) * (2 * vxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    return float(ssim.mean())
+
+
+def test_quality_is_that_of_the_formulas(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = measured(capsys, "edge", "--data", str(pairs))
+    assert record["data"]["layout"] == "SOTS-indoor"
+    assert "Gaussian window" in record["protocol"]["SSIM"]
+    report = record["rows"]["edge"]
+    expected = []
+    with open_dehazer() as dehazer:
+        for item in find_data_set(pairs).items:
+            hazy, clear = (cv2.imread(str(path))[..., ::-1].copy() for path in item[:2])
+            result = dehazer(hazy)
+            expected.append((psnr(result, clear), ssim_of_wang_et_al(result, clear)))
+    assert len(report["pictures"]) == 3
+    assert report["psnr_db"] == pytest.approx(np.mean([p for p, _ in expected]), abs=2e-3)
+    assert report["ssim"] == pytest.approx(np.mean([s for _, s in expected]), abs=2e-4)
+    low, high = report["intervals"]["psnr_db"]
+    assert low <= report["psnr_db"] <= high
+    (model,) = record["models"]
+    assert model["backend"] == "onnxruntime"
+    assert record["data"]["number"] == 5  # pictures, hazy and clear
+
+
+def test_levels_have_means_of_their_own(pairs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = measured(capsys, "none", "--data", str(pairs))["rows"]["none"]
+    by_name = {score["name"]: score["psnr_db"] for score in report["pictures"]}
+    levels = {score["name"]: score["haze"] for score in report["pictures"]}
+    assert levels["1400_1"] == levels["1401_1"] == "_1 (beta 0.6)"
+    mean = (by_name["1400_1"] + by_name["1401_1"]) / 2
+    assert main(["quality", "none", "--data", str(pairs), "--levels"]) == 0
+    printed = capsys.readouterr().out
+    assert "SOTS-indoor, 3 hazy pictures" in printed
+    assert f"_1 (beta 0.6) 2 pictures, PSNR {mean:.2f} dB" in " ".join(printed.split())
+    assert "_10 (beta 1.5)" in printed
+    assert "scikit-image" in printed  # the protocol
+
+
+def test_the_interval_counts_scenes_not_pictures() -> None:
+    values = np.random.default_rng(1).normal(20, 3, 40)
+    names = [str(index) for index in range(40)]
+    low, high = mean_interval(values, names)
+    deviation = values.std() / np.sqrt(40)
+    assert high - values.mean() == pytest.approx(1.96 * deviation, rel=0.1)
+    assert values.mean() - low == pytest.approx(1.96 * deviation, rel=0.1)
+    ten_times = mean_interval(np.repeat(values, 10), list(np.repeat(names, 10)))
+    assert ten_times[1] - ten_times[0] == pytest.approx(high - low, rel=0.05)
+
+
+def test_a_clear_picture_with_a_border_is_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RESIDE's hazy pictures lack NYU's 10 pixels a side in some releases."""
+    clear = picture(84, 100)
+    write(tmp_path / "hazy/1_1.png", clear[10:-10, 10:-10])
+    write(tmp_path / "gt/1.png", clear)
+    report = measured(capsys, "none", "--data", str(tmp_path))["rows"]["none"]
+    assert report["psnr_db"] is None  # identical
+    assert report["ssim"] == 1
+    write(tmp_path / "gt/1.png", picture(90, 110))
+    assert main(["quality", "none", "--data", str(tmp_path)]) == 1
+    assert "expected the size of" in capsys.readouterr().err
+
+
+def test_do_no_harm_says_what_is_left_of_clear_pictures(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["edge", "clahe", "none", "--data", str(pairs), "--do-no-harm"]
+    report = measured(capsys, *arguments)["rows"]
+    clear = [cv2.imread(str(pairs / f"clear/{n}.png"))[..., ::-1].copy() for n in (1400, 1401)]
+    with open_dehazer() as dehazer:
+        expected = [psnr(dehazer(pixels), pixels) for pixels in clear]
+    left = {name: row["clear_pictures"] for name, row in report.items()}
+    assert [one["psnr_db"] for one in left["edge"]] == pytest.approx(expected, abs=1e-3)
+    assert all("auto_psnr_db" in one for one in left["edge"])
+    assert all(one["psnr_db"] < 40 and "auto_psnr_db" not in one for one in left["clahe"])
+    assert [one["psnr_db"] for one in left["none"]] == [None, None]  # nothing changed
+    assert main(["quality", *arguments]) == 0
+    assert "unchanged (worst unchanged, 2 of 2 as they were)" in capsys.readouterr().out
+
+
+def test_photographs_get_figures_without_reference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = np.random.default_rng(0).integers(130, 160, (16, 20, 3)).astype(np.uint8)
+    write(tmp_path / "road.png", tiles.repeat(4, axis=0).repeat(4, axis=1))
+    record = measured(capsys, "none", "clahe", "--data", str(tmp_path))
+    assert record["data"]["layout"] == "photographs"
+    none, clahe = record["rows"]["none"], record["rows"]["clahe"]
+    assert (none["e"], none["r"], none["sigma"]) == (0, 1, 0)
+    assert clahe["r"] > 1.5
+    assert main(["quality", "none", "--data", str(tmp_path)]) == 0
+    assert "new visible edges e +0.000" in capsys.readouterr().out
+    assert main(["quality", "none", "--data", str(tmp_path), "--do-no-harm"]) == 2
+
+
+@pytest.mark.parametrize("case", ["empty", "deep", "tiny"])
+def test_what_cannot_be_measured_gives_one_line(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if case == "deep":
+        write(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint16))
+    if case == "tiny":
+        write(tmp_path / "a.png", np.zeros((8, 40, 3), np.uint8))
+    assert main(["quality", "none", "--data", str(tmp_path)]) == 1
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "expected" in printed
+
+
+def test_a_mistake_in_the_last_method_is_told_before_anything_is_measured(
+    pairs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["quality", "none", "egde", "--data", str(pairs)]) == 1
+    printed = capsys.readouterr()
+    assert "PSNR" not in printed.out
+    assert "'egde' is neither a file nor one of" in printed.err
+
+
+def test_edge_scores_on_sots_indoor_what_the_readme_says(shared_data: Path) -> None:
+    """The shipped model on all 100 pictures; SSIM is left to dehaze-bench quality."""
+    stored = Path(__file__).parents[3] / "docs" / "benchmark" / "quality.json"
+    row = next(row for row in read_result(stored).rows(QualityRow) if row.model == "edge")
+    expected = {picture["name"]: picture["psnr_db"] for picture in row.pictures}
+    differences = []
+    with open_dehazer("edge") as dehazer:
+        for item in find_data_set(shared_data / "sots-indoor").items:
+            result = dehazer(cv2.imread(str(item.hazy), cv2.IMREAD_COLOR_RGB))
+            score = psnr(result, cv2.imread(str(item.clear), cv2.IMREAD_COLOR_RGB))
+            differences.append(score - expected[item.hazy.stem])
+    assert len(differences) == len(expected) == 100
+    assert abs(np.mean(differences)) < 0.02  # other kernels round otherwise
+    assert max(map(abs, differences)) < 0.3

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import VideoMaker, error_lines, picture
+
+from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
+from dehaze.runtime.cli import main
+from dehaze.runtime.dehazer import Dehazer
+from dehaze.runtime.files.batch import run_batch
+from dehaze.runtime.files.job import RunOptions
+from dehaze.runtime.files.plan import Job, plan_jobs
+from dehaze.runtime.output_file import finished_output, remove_leftovers
+
+
+@pytest.fixture
+def hazy(tmp_path: Path) -> Path:
+    """A folder with a picture and two folders in it."""
+    folder = tmp_path / "hazy"
+    for name in ("a.png", "inner/b.png", "inner/deep/c.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / name), picture(64, 80))
+    return folder
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def test_a_tree_is_mirrored(hazy: Path) -> None:
+    assert main([str(hazy), "--recursive"]) == 0
+    clear = hazy.with_name("hazy-dehazed")
+    assert files_below(clear) == files_below(hazy) == ["a.png", "inner/b.png", "inner/deep/c.png"]
+
+
+def test_without_recursive_the_inner_folders_stay(hazy: Path) -> None:
+    assert main([str(hazy)]) == 0
+    assert files_below(hazy.with_name("hazy-dehazed")) == ["a.png"]
+
+
+def test_an_output_inside_the_tree_is_not_dehazed_again(hazy: Path) -> None:
+    arguments = [str(hazy), str(hazy / "inner" / "out"), "--recursive"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--overwrite"]) == 0
+    assert len(files_below(hazy)) == 6
+
+
+def test_links_in_a_circle_end(hazy: Path) -> None:
+    (hazy / "inner" / "up").symlink_to(hazy)
+    (hazy / "inner" / "self.png").symlink_to(hazy / "inner" / "self.png")
+    (hazy / "folder.png").mkdir()
+    os.mkfifo(hazy / "pipe.png")
+    plan = plan_jobs(str(hazy), None, "-clear", recursive=True)
+    names = [str(job.source.relative_to(hazy)) for job in plan.jobs]
+    assert names == ["a.png", "inner/b.png", "inner/self.png", "inner/deep/c.png"]
+
+
+def test_recursive_needs_a_folder(hazy: Path) -> None:
+    with pytest.raises(UsageError, match="--recursive expects a folder"):
+        plan_jobs(str(hazy / "a.png"), None, "-clear", recursive=True)
+
+
+def test_an_output_that_is_another_input_is_told(hazy: Path) -> None:
+    twice = hazy / "inner" / "inner" / "b.png"
+    twice.parent.mkdir()
+    cv2.imwrite(str(twice), picture(64, 80))
+    with pytest.raises(OutputError, match=r"inner/b\.png is another input"):
+        plan_jobs(str(hazy / "inner"), str(hazy), "-clear", recursive=True)
+
+
+def test_a_glob_of_nothing_but_results_finds_none(hazy: Path) -> None:
+    (hazy / "inner" / "b-clear.png").write_bytes(b"")
+    with pytest.raises(InputError, match="found none"):
+        plan_jobs(str(hazy / "inner" / "*-clear.png"), None, "-clear")
+
+
+def test_a_batch_tells_of_every_failure(
+    hazy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (hazy / "empty.jpg").write_bytes(b"")
+    (hazy / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    odd = hazy / os.fsdecode(b"caf\xe9\n.png")
+    odd.write_text("no picture")
+    told = tmp_path / "failures.jsonl"
+    assert main([str(hazy), "--recursive", "--failures", str(told)]) == 5
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].startswith("3 done, 0 skipped, 3 failed; ")
+    assert len(error_lines(printed.err)) == 4
+    assert r"caf\udce9\n.png: expected a picture" in printed.err
+    failures = [json.loads(line) for line in told.read_text().splitlines()]
+    assert {Path(f["input"]).name for f in failures} == {"empty.jpg", "gone.png", odd.name}
+    assert main([str(hazy), "--recursive", "--json"]) == 5  # the failures are tried again
+    report = json.loads(capsys.readouterr().out)
+    assert report["failed"] == failures
+    assert len(report["skipped"]) == 3
+
+
+def test_a_name_that_is_not_UTF_8_is_dehazed(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.png")
+    cv2.imwrite(str(tmp_path / "a.png"), picture(64, 80))
+    (tmp_path / "a.png").rename(source)
+    command = [sys.executable, "-m", "dehaze.runtime.cli", tmp_path, tmp_path / "out"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "out" / source.name).exists()
+
+
+def test_a_file_that_vanishes_fails_alone(hazy: Path) -> None:
+    jobs = [Job(hazy / name, hazy / f"out-{name}") for name in ("a.png", "gone.png")]
+    with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+        done, gone = run_batch(jobs, dehazer, RunOptions())
+    assert done.figures is not None
+    assert gone.error is not None
+    assert "gone.png: cannot be read (No such file" in gone.error
+
+
+def test_a_result_that_another_run_made_meanwhile_is_kept(hazy: Path) -> None:
+    target = hazy / "out.png"
+
+    def meanwhile(frames: np.ndarray) -> np.ndarray:
+        target.write_text("theirs")
+        return frames
+
+    with Dehazer(FunctionSession(meanwhile)) as dehazer:
+        (outcome,) = run_batch([Job(hazy / "a.png", target)], dehazer, RunOptions())
+    assert outcome.figures is outcome.error is None
+    assert target.read_text() == "theirs"
+
+
+def test_a_batch_left_early_ends_its_threads(hazy: Path) -> None:
+    before = threading.active_count()
+    jobs = [Job(hazy / "a.png", hazy / f"{index}.png") for index in range(50)]
+    with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+        outcomes = run_batch(jobs, dehazer, RunOptions())
+        next(outcomes)
+        outcomes.close()
+    assert threading.active_count() == before
+    assert len(list(hazy.glob("*.png"))) < 50
+
+
+def test_pictures_larger_than_the_memory_bound_pass(
+    hazy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dehaze.runtime.files.batch._BYTES_HELD", 1000)
+    jobs = [Job(hazy / "a.png", hazy / f"{index}.png") for index in range(9)]
+    with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+        outcomes = list(run_batch(jobs, dehazer, RunOptions()))
+    assert all(outcome.figures for outcome in outcomes)
+    assert len(outcomes) == 9
+
+
+def test_a_batch_names_its_backend_as_a_single_picture_does(
+    hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = []
+    for source in (hazy / "a.png", hazy, hazy):  # the second batch finds all of it done
+        assert main([str(source), "--json", "--strength", "0.5"]) == 0
+        printed = capsys.readouterr()
+        figures = json.loads(printed.out)
+        assert f"backend: {figures['backend']}" in printed.err.splitlines()
+        told.append([figures[name] for name in ("model", "backend", "strength")])
+    assert told[0] == told[1] == told[2]
+    assert told[0][1].startswith("onnxruntime")
+
+
+def test_a_single_failure_is_JSON_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path / "none.png"), "--json"]) == 1
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert report["input"] == str(tmp_path / "none.png")
+    assert "no such file" in report["error"]
+    assert len(error_lines(printed.err)) == 1
+
+
+def test_without_ray_one_line_says_what_to_install(
+    hazy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert main([str(hazy / "*.png"), "--ray", "local"]) == 1
+    assert "pip install 'dehaze-edge[ray]'" in capsys.readouterr().err
+    assert main([str(hazy / "a.png"), "--ray", "local"]) == 2
+    assert "--ray is for folders and globs" in capsys.readouterr().err
+
+
+def test_leftovers_of_dead_runs_go_and_others_stay(tmp_path: Path) -> None:
+    with finished_output(tmp_path / "a.png", overwrite=False) as ours:
+        machine, pid, _ = ours.name.split("-")
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        ours_before = tmp_path / f"{machine}-{pid}-999.part.png"  # a container's process number 1
+        of_dead = tmp_path / f"{machine}-{dead.pid}-0.part.mp4"
+        of_parent = tmp_path / f"{machine}-{os.getppid()}-0.part.png"
+        elsewhere = tmp_path / f".00000000-{dead.pid}-0.part.png"
+        theirs = tmp_path / ".1234.part"
+        for path in (ours_before, of_dead, of_parent, elsewhere, theirs):
+            path.touch()
+        assert remove_leftovers(tmp_path) == 2
+        assert sorted(tmp_path.iterdir()) == sorted((ours, of_parent, elsewhere, theirs))
+    assert remove_leftovers(tmp_path / "nowhere") == 0
+
+
+def test_a_killed_batch_leaves_whole_files_and_is_resumed(
+    make_video: VideoMaker, tmp_path: Path
+) -> None:
+    make_video(frames=600, size=(160, 96))
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture(64, 80))
+    clear = tmp_path / "clear"
+    command = [sys.executable, "-m", "dehaze.runtime.cli", str(tmp_path), str(clear), "--json"]
+    run = subprocess.Popen(command)
+    deadline = time.monotonic() + 60
+    while not any(p.stat().st_size for p in clear.glob("*.part.mp4")):
+        assert time.monotonic() < deadline, "nothing was written in a minute"
+        time.sleep(0.02)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert not (clear / "clip.mp4").exists()
+    assert len(list(clear.glob("*.part.mp4"))) == 1
+    assert all(cv2.imread(str(path)) is not None for path in clear.glob("[0-9].png"))
+    resumed = subprocess.run(command, capture_output=True, text=True, check=True)
+    report = json.loads(resumed.stdout)
+    assert len(report["skipped"]) == 5
+    assert [Path(done["input"]).name for done in report["files"]] == ["clip.mp4"]
+    assert sorted(path.name for path in clear.iterdir()) == [
+        *(f"{index}.png" for index in range(5)),
+        "clip.mp4",
+    ]

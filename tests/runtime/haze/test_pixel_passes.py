@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from dehaze.runtime.haze.grid import Grid, thumbnail_stride
+from dehaze.runtime.haze.pixel_passes import apply_grid, reduced, thumbnail_of
+from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.onnxruntime_session import OnnxRuntimeSession
+
+ONNX_RUNTIME = tuple(map(int, onnxruntime.__version__.split(".")[:2]))
+SIZES = [(64, 64), (67, 131), (460, 620), (721, 1283), (64, 4000)]
+
+
+def noise(height: int, width: int, dtype: type = np.uint8, count: int = 1) -> NDArray[np.uint8]:
+    shape = (count, height, width, 3)
+    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_thumbnail_holds_the_means_of_blocks(
+    height: int, width: int, dtype: type, threads: int
+) -> None:
+    frames = noise(height, width, dtype, count=2)
+    values, stride = thumbnail_of(frames, threads)
+    rows, columns = values.shape[2:]
+    assert rows % 8 == columns % 8 == 0
+    assert rows * columns <= 1.2 * (1 << 15)
+    missing = ((0, 0), (0, rows * stride - height), (0, columns * stride - width), (0, 0))
+    blocks = np.pad(frames, missing, mode="edge").reshape(2, rows, stride, columns, stride, 3)
+    expected = blocks.mean(axis=(2, 4)).transpose(0, 3, 1, 2) / np.iinfo(dtype).max
+    assert np.abs(values - expected).max() < 1e-6
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_a_grid_is_applied_as_opencv_would_enlarge_it(
+    height: int, width: int, dtype: type, threads: int
+) -> None:
+    frames = noise(height, width, dtype, count=2)
+    cell = 2 * thumbnail_stride(height, width)
+    shape = (2, -(-height // cell), -(-width // cell), 4)
+    grid = Grid(np.random.default_rng(1).uniform(-0.5, 2, shape).astype(np.float32), cell)
+    clear = apply_grid(frames, grid, threads)
+    limit = np.iinfo(dtype).max
+    for frame, values, result in zip(frames, grid.values, clear, strict=True):
+        full = cv2.resize(values, (shape[2] * cell, shape[1] * cell))[:height, :width].astype(float)
+        expected = np.clip(frame * full[..., :1] + limit * full[..., 1:], 0, limit)
+        assert np.abs(result - expected).max() <= 0.52  # half a level, and float32
+
+
+def test_a_grid_can_be_applied_in_place() -> None:
+    frames = noise(200, 300)
+    grid = Grid(np.full((1, 25, 38, 4), 0.5, np.float32), 8)
+    expected = apply_grid(frames, grid, 2)
+    assert apply_grid(frames, grid, 2, out=frames) is frames
+    assert np.array_equal(frames, expected)
+
+
+def test_the_identity_changes_nothing() -> None:
+    frames = noise(100, 140)
+    values = np.zeros((1, 13, 18, 4), np.float32)
+    values[..., 0] = 1
+    assert np.array_equal(apply_grid(frames, Grid(values, 8), 2), frames)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 64), (460, 620), (65, 200)])
+@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.onnx")), ids=lambda path: path.stem)
+def test_the_whole_graph_gives_the_same_picture(path: Path, height: int, width: int) -> None:
+    """Up to the size where the thumbnail is no longer a quarter of the frame."""
+    if not path.stem.endswith("-gridsample") and ONNX_RUNTIME < (1, 25):
+        pytest.skip("this ONNX Runtime has no DeformConv")
+    hazy = (noise(height, width) // 3 + 140).astype(np.uint8)
+    whole, ours = OnnxRuntimeSession(path, only_whole=True), OnnxRuntimeSession(path)
+    for strength in (1.0, 0.4):
+        difference = np.abs(whole.run(hazy, strength).astype(int) - ours.run(hazy, strength))
+        assert difference.max() <= 1
+        assert np.mean(difference > 0) < 0.001
+    assert np.abs(whole.estimate(hazy).values - ours.estimate(hazy).values).max() < 1e-4
+
+
+def test_a_large_frame_is_reduced_to_four_times_the_thumbnail() -> None:
+    small, factor = reduced(noise(1081, 1920))
+    assert factor == 2
+    assert small.shape == (1, 541, 960, 3)
+    deep = np.repeat(np.arange(64 * 64, dtype=np.uint16).reshape(1, 64, 64, 1) * 16, 3, axis=3)
+    small, factor = reduced(deep)
+    assert factor == 1
+    assert np.abs(small - deep / 257).max() <= 0.5
+
+
+@pytest.mark.parametrize("damage", ["none", "emptied", "unwritable"])
+def test_a_damaged_cache_of_compiled_code_does_not_matter(damage: str, tmp_path: Path) -> None:
+    program = """
+import numpy as np
+from dehaze.runtime.haze.pixel_passes import thumbnail_of
+frame = np.full((1, 64, 64, 3), 51, np.uint8)
+print(thumbnail_of(frame, 1).values.mean().round(3))
+"""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    if damage == "unwritable":
+        environment["NUMBA_CACHE_DIR"] = "/dev/null/cache"
+    for _ in range(2):
+        command = [sys.executable, "-c", program]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert run.stdout == "0.2\n", run.stderr
+        kept = list(cache.rglob("*.nb?"))
+        assert bool(kept) == (damage != "unwritable")
+        for path in kept if damage == "emptied" else ():
+            path.write_bytes(b"")
+
+
+def test_a_forked_child_can_go_on() -> None:
+    frames = noise(300, 400)
+    expected = thumbnail_of(frames, 2).values
+    context = multiprocessing.get_context("fork")
+    with context.Pool(1) as pool:
+        values = pool.apply_async(thumbnail_of, (frames, 2)).get(timeout=60).values
+    assert np.array_equal(values, expected)

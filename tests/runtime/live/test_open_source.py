@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dehaze.runtime.errors import InputError, UsageError
+from dehaze.runtime.live.address import FrameMode, frame_mode, is_live, shown_address
+from dehaze.runtime.live.gstreamer import csi_pipeline
+from dehaze.runtime.live.newest_frame import NewestFrame
+from dehaze.runtime.live.open_source import open_source
+from dehaze.runtime.live.source import CameraClock, LiveSource
+
+
+def opened(address: str, mode: FrameMode | None = None) -> LiveSource:
+    return open_source(address, mode, threading.Event(), tell=print)
+
+
+@pytest.mark.parametrize(
+    "address", ["0", "12", "-", "v4l2:///dev/video0", "csi://0", "rtsp://x/y", "gst:a ! b"]
+)
+def test_cameras_streams_and_pipes_are_live(address: str) -> None:
+    assert is_live(address)
+
+
+@pytest.mark.parametrize("address", ["./0", "video.mp4", "a-b.mp4", "csi", "/dev/video0"])
+def test_files_are_not(address: str) -> None:
+    assert not is_live(address)
+
+
+def test_a_mode_is_a_size_and_a_rate() -> None:
+    assert frame_mode("1280x720@30") == FrameMode(1280, 720, Fraction(30))
+    assert frame_mode("640x480@29.97").fps == Fraction(2997, 100)
+    assert frame_mode("640x480@30000/1001").fps == Fraction(30000, 1001)
+
+
+@pytest.mark.parametrize("text", ["640x480", "0x480@30", "640x480@0", "640x480@1/0", "axb@c", ""])
+def test_a_mode_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(UsageError, match="expected WIDTHxHEIGHT@FPS such as 1280x720@30"):
+        frame_mode(text)
+
+
+def test_a_password_is_never_shown() -> None:
+    shown = shown_address("rtsp://me:se:cret@cam.local:554/live?channel=1")
+    assert shown == "rtsp://me:***@cam.local:554/live?channel=1"
+    with pytest.raises(InputError) as told:
+        opened("rtsp://me:secret@127.0.0.1:9/live")
+    assert "secret" not in str(told.value)
+    assert "Connection refused" in str(told.value)
+
+
+def test_a_missing_camera_is_told_with_those_there() -> None:
+    if Path("/dev/video63").exists():
+        pytest.skip("this computer has 64 cameras")
+    for address in ("63", "v4l2:///dev/video63"):
+        with pytest.raises(InputError, match=r"no camera at /dev/video63; found .*/dev/video"):
+            opened(address)
+    with pytest.raises(UsageError, match="three slashes"):
+        opened("v4l2://video0")
+
+
+@pytest.mark.skipif(
+    cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER), reason="this OpenCV has GStreamer"
+)
+@pytest.mark.parametrize("address", ["csi://0", "gst:videotestsrc"])
+def test_an_opencv_without_gstreamer_is_told(address: str) -> None:
+    with pytest.raises(InputError, match=r"expected an OpenCV built with GStreamer, got OpenCV \d"):
+        opened(address)
+
+
+def test_a_csi_camera_is_asked_for_the_mode() -> None:
+    with pytest.raises(UsageError, match="csi://0"):
+        opened("csi://front")
+    pipeline = csi_pipeline(1, frame_mode("1920x1080@29.97"))
+    assert "sensor-id=1 " in pipeline
+    assert "width=1920, height=1080, framerate=2997/100 !" in pipeline
+
+
+def test_raw_frames_need_a_size() -> None:
+    with pytest.raises(UsageError, match="--raw"):
+        opened("-")
+
+
+def test_the_cameras_clock_spaces_the_frames_of_a_burst() -> None:
+    clock = CameraClock()
+    ticks = [clock.ticks(7 + i / 25, now=100.0) for i in range(50)]
+    assert np.diff(ticks).tolist() == [3600] * 49
+    assert ticks[0] == 0
+
+
+def test_a_camera_clock_that_jumps_is_not_followed() -> None:
+    clock = CameraClock()
+    times = [(0.0, 50.0), (0.04, 50.04), (9000.0, 50.08), (9000.04, 50.12), (3.0, 50.16)]
+    ticks = [clock.ticks(camera, now) for camera, now in times]
+    assert np.diff(ticks) == pytest.approx([3600] * 4, abs=2)
+
+
+def test_times_rise_across_a_loss_and_without_a_camera_clock() -> None:
+    clock = CameraClock()
+    clock.ticks(5.0, 10.0)
+    clock.restart()
+    assert clock.ticks(5.01, 14.0) == 4 * 90_000  # 4 s were missed
+    assert clock.ticks(None, 14.0) == 4 * 90_000 + 1
+
+
+def test_the_newest_frame_wins() -> None:
+    def camera() -> Iterator[tuple[int, float]]:
+        for index in range(60):
+            time.sleep(0.01)
+            yield index, time.monotonic()
+
+    taken, ages = [], []
+    with NewestFrame(camera(), threading.Event()) as frames:
+        for index, born in frames:
+            ages.append(time.monotonic() - born)
+            taken.append(index)
+            time.sleep(0.06)
+    assert taken == sorted(set(taken))
+    assert taken[-1] == 59  # the last one is not lost
+    assert frames.dropped == 60 - len(taken) > 20
+    assert np.median(ages) < 0.03  # not one of a queue: its frames would be 0.06 s old and more
+
+
+def test_an_error_of_the_camera_comes_after_its_last_frame() -> None:
+    def camera() -> Iterator[int]:
+        yield 1
+        raise InputError("gone")
+
+    taken = []
+    with (
+        pytest.raises(InputError, match="gone"),
+        NewestFrame(camera(), threading.Event()) as frames,
+    ):
+        taken.extend(frames)
+    assert taken in ([1], [])
+    with NewestFrame(camera(), threading.Event()) as frames:
+        assert next(iter(frames)) == 1
+
+
+def test_a_camera_that_hangs_does_not_hold_up_the_end() -> None:
+    stop, never = threading.Event(), threading.Event()
+
+    def camera() -> Iterator[int]:
+        yield 1
+        never.wait(20)
+
+    started = time.monotonic()
+    threading.Timer(0.3, stop.set).start()
+    with NewestFrame(camera(), stop) as frames:
+        assert list(frames) == [1]
+    assert time.monotonic() - started < 3
+    never.set()

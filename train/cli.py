@@ -16,7 +16,7 @@ EXAMPLES = """examples:
   dehaze-train aecr-net --vgg vgg19-dcbb9e9d.pth
   dehaze-train edge --set losses.affinity=0.25 --guide sr-teacher
   dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3
-  dehaze-train edge --data data --pack thumbnails.npz  all of the data as one file, for another machine
+  dehaze-train edge --data data --pack thumbnails.npz  all pictures as one file that travels
   torchrun --nproc-per-node 4 -m dehaze.train.cli aecr-net --vgg vgg19-dcbb9e9d.pth
 """
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import InputError, UsageError
-from dehaze.runtime.inputs import IMAGE_SUFFIXES
+from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 
 from .packed_file import load_collections, save_collections
 from .pictures import decoded, scaled_down

@@ -55,7 +55,7 @@ class Calibrated:
 
     @cached_property
     def data(self) -> CalibrationData:
-        return load_calibration_data(self.folders, self.network, self.count)
+        return load_calibration_data(self.folders, self.count)
 
     def ranges(self, model: ModelProto) -> Any:
         """Of the network's activations; other targets' models have the same."""

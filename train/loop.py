@@ -129,6 +129,9 @@ def train(
                 validation.draw(average, device, run.out / "samples.jpg")
                 folder.log({**state, "schedule": schedule, **terms.taken(), **scores})
             if (due or stopped) and processes.first:
+                if not due:
+                    state = {"step": step, "seconds": seconds}
+                    folder.save_network(average, {**state, **_circumstances(run, processes)})
                 folder.save(parts, optimizers, step, seconds)
             if stopped and elapsed < 1:
                 processes.wait()  # for the first one to have written

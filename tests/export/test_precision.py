@@ -94,7 +94,7 @@ def test_weights_too_large_for_half_precision_are_refused(
 def test_quantised_graphs(
     scheme: Scheme, folded: onnx.ModelProto, depth_data: Path, tmp_path: Path
 ) -> None:
-    data = load_calibration_data([str(depth_data)], "edge", 1)
+    data = load_calibration_data([str(depth_data)], 1)
     assert len(data.sha256) == 64
     layers = quantisable_layers(folded, scheme)
     assert "estimator.head" not in layers
@@ -164,7 +164,7 @@ def test_int8_is_ranked_and_described(
     said = capsys.readouterr().out
     assert "dB on 1 held-out pictures" in said
     stem = "edge-int8" if target == "onnxruntime" else "edge-int8-tensorrt"
-    scoring = load_calibration_data([str(depth_data)], "edge", 1).scoring
+    scoring = load_calibration_data([str(depth_data)], 1).scoring
     model = onnx.load(tmp_path / f"{stem}.onnx")
     props = {prop.key: prop.value for prop in model.metadata_props}
     assert len(props["dehaze.calibration_sha256"]) == 64
@@ -187,7 +187,7 @@ def test_int8_is_ranked_and_described(
 def test_the_most_costly_layers_are_kept_until_the_limit_holds(
     folded: onnx.ModelProto, depth_data: Path
 ) -> None:
-    hazy = load_calibration_data([str(depth_data)], "edge", 1).scoring[0].hazy
+    hazy = load_calibration_data([str(depth_data)], 1).scoring[0].hazy
     clear = session_of(folded).run(["clear"], {"image": hazy})[0]
     pictures = [Picture(hazy, clear)]
     asked: list[tuple[str, ...]] = []

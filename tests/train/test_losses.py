@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from dehaze.train.networks.edge import Edge
 from dehaze.train.data.haze import Pair
 from dehaze.train.losses import (
     CONTRAST_WEIGHTS,
@@ -13,10 +12,11 @@ from dehaze.train.losses import (
     feature_affinity_loss,
     log_mse,
 )
-from dehaze.train.objective import Objective, Teachers
-from dehaze.train.recipe import Losses
+from dehaze.train.networks.edge import Edge
 from dehaze.train.networks.sr_teacher import SrTeacher
 from dehaze.train.networks.vgg19 import Vgg19
+from dehaze.train.objective import Objective, Teachers
+from dehaze.train.recipe import Losses
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:

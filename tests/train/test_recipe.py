@@ -25,13 +25,14 @@ def test_the_published_recipes_have_the_published_figures() -> None:
 
 def test_changes_on_the_command_line() -> None:
     recipe = load_recipe(
-        "edge", ["batch=4", "losses.image=log-mse", "learning_rate=1", "haze.airlight=[0.8, 1]"]
+        "edge",
+        ["batch=4", "losses.image=log-mse", "learning_rate=1", "mixture.rooms.airlight=[0.8, 1]"],
     )
     assert recipe.batch == 4
     assert recipe.losses.image == "log-mse"
-    assert recipe.losses.transmission == 0.5
+    assert recipe.losses.transmission == 0
     assert isinstance(recipe.learning_rate, float)
-    assert recipe.haze.airlight == (0.8, 1.0)
+    assert recipe.mixture["rooms"].airlight == (0.8, 1.0)
 
 
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
@@ -50,7 +51,8 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ("batch=4.5", "batch: expected int, got 4.5"),
         ("losses.image=l3", "image: expected l1 or mse or log-mse, got 'l3'"),
         ("losses=1", "losses: expected"),
-        ("haze.airlight=[0.8]", "airlight: expected"),
+        ("mixture.rooms.airlight=[0.8]", "airlight: expected"),
+        ("mixture.rooms.beta=1", "rooms: no key .beta.; there are airlight"),
         ("batch", "expected KEY = VALUE"),
         ("batch=0", "batch: expected 1 or more, got 0"),
         ("crops=[[0.5, 80]]", "crops: expected one from 0 on"),

@@ -8,15 +8,9 @@ import torch
 from torch import Tensor
 from training import smooth_scenes
 
+from dehaze.train.data.store import Collection
 from dehaze.train.networks.network import Network, Prediction
-from dehaze.train.validation import (
-    SOTS_BETAS,
-    Example,
-    Validation,
-    indoor_examples,
-    road_examples,
-    spread,
-)
+from dehaze.train.validation import SOTS_BETAS, Example, Validation, examples_from, spread
 
 CPU = torch.device("cpu")
 
@@ -49,12 +43,14 @@ def test_pictures_of_many_sizes_make_one_sheet(tmp_path: Path) -> None:
 
 
 def test_all_ten_levels_of_sots_come_evenly() -> None:
-    scenes = smooth_scenes(10, (0.6, 1.8), 0)
-    examples = indoor_examples(scenes, 100)
-    assert len(examples) == 20
+    scenes = smooth_scenes(10, 0)
+    examples = examples_from([Collection("rooms", scenes)], 100)
+    assert len(examples["indoor"]) == 20
     betas = []
-    for index, example in enumerate(examples):
-        depth = scenes.depth[index % 10].float()
+    for index, example in enumerate(examples["indoor"]):
+        coded = scenes[index % 10].depth
+        assert coded is not None
+        depth = (torch.from_numpy(coded) / 255).square()
         veil = (1 - example.hazy.float()) / (1 - example.clear.float())
         betas.append((-veil.log() / depth).nanmedian().item())
     assert sorted(round(beta, 1) for beta in betas) == sorted(2 * SOTS_BETAS)
@@ -63,4 +59,5 @@ def test_all_ten_levels_of_sots_come_evenly() -> None:
 def test_a_limit_takes_some_from_everywhere() -> None:
     assert list(spread(range(100), 4)) == [0, 25, 50, 75]
     assert list(spread(range(3), 4)) == [0, 1, 2]
-    assert len(road_examples(smooth_scenes(9, (0.01, 0.05), 0), 5)) == 5
+    roads = examples_from([Collection("roads", smooth_scenes(9, 0))], 5)
+    assert {kind: len(some) for kind, some in roads.items()} == {"road": 5}

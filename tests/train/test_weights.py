@@ -9,29 +9,29 @@ import torch
 from torch import Tensor
 
 from dehaze.train.checkpoint import WEIGHTS, load_network
+from dehaze.train.data.folders import open_data
+from dehaze.train.data.store import Collection
 from dehaze.train.networks.network import Network, Prediction
-from dehaze.train.scenes import INDOOR_SCATTERING, Scenes, load_scenes, share_of_largest
-from dehaze.train.validation import (
-    Validation,
-    clear_examples,
-    doubling_examples,
-    indoor_examples,
-)
+from dehaze.train.validation import Validation, examples_from
 
 CPU = torch.device("cpu")
 
 
-def held_out(shared_data: Path, scale: int) -> Scenes:
-    """Six of the fifty rooms that training never saw."""
-    names = [f"{index:04d}.jpg" for index in range(1349, 1399, 9)]
-    folder = shared_data / "nyu"
-    files = [(folder / "image" / name, folder / "depth" / name) for name in names]
-    return load_scenes(files, scale, share_of_largest, INDOOR_SCATTERING, border=10)
+def held_out(shared_data: Path, folder: Path, scale: int) -> list[Collection]:
+    """Six of the fifty rooms that training never saw, one of them to train on."""
+    for kind in ("image", "depth"):
+        (folder / kind).mkdir()
+        for index in range(1349, 1399, 9):
+            name = f"{index:04d}.jpg"
+            (folder / kind / name).symlink_to(shared_data / "nyu" / kind / name)
+    data = open_data([str(folder)], scale)
+    return [*data.held_out, *data.trained]
 
 
-def test_edge_takes_haze_away_and_leaves_clear_pictures_alone(shared_data: Path) -> None:
-    rooms = held_out(shared_data, 4)
-    examples = {"indoor": indoor_examples(rooms, 12), "clear": clear_examples(rooms, 6)}
+def test_edge_takes_haze_away_and_leaves_clear_pictures_alone(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    examples = examples_from(held_out(shared_data, tmp_path, 4), 12)
     network, _ = load_network(WEIGHTS / "edge.safetensors")
     scores = Validation(examples).score(network, CPU)
     assert scores["indoor_db"] > 24
@@ -46,8 +46,9 @@ class Bicubic(Network):
         return Prediction(doubled, doubled, None)
 
 
-def test_the_guide_doubles_better_than_bicubic(shared_data: Path) -> None:
-    validation = Validation({"doubled": doubling_examples(held_out(shared_data, 2), 6)})
+def test_the_guide_doubles_better_than_bicubic(shared_data: Path, tmp_path: Path) -> None:
+    rooms = held_out(shared_data, tmp_path, 2)
+    validation = Validation(examples_from(rooms, 6, super_resolution=True))
     teacher, _ = load_network(WEIGHTS / "sr-teacher.safetensors")
     ours, bicubic = (validation.score(network, CPU) for network in (teacher, Bicubic()))
     assert ours["doubled_db"] > bicubic["doubled_db"] + 0.2

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dehaze.train.checkpoint import load_network
-from dehaze.train.networks.eight_bit import learn_eight_bits
-from dehaze.train.data.haze import HazeRecipe
+from dehaze.train.data.haze import Haze
+from dehaze.train.data.store import (
+    Collection,
+    Picture,
+    Store,
+    coded_depth,
+    store_from_collections,
+)
 from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
+from dehaze.train.networks.eight_bit import learn_eight_bits
 from dehaze.train.objective import Objective, Teachers
 from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses, Recipe
-from dehaze.train.scenes import Scenes
-from dehaze.train.sources import Share
-from dehaze.train.validation import Validation, clear_examples, indoor_examples
+from dehaze.train.validation import Validation, examples_from
 
-HAZE = HazeRecipe(
-    white_share=0.5, tinted_share=0.3, uneven_share=0.3, noisy_share=0.3, jpeg_share=0.3
+HAZE = Haze(
+    white_share=0.5,
+    tint=0.04,
+    tinted_share=0.3,
+    uneven=0.02,
+    uneven_share=0.3,
+    sensor_noise=0.01,
+    noisy_share=0.3,
+    jpeg_share=0.3,
 )
+MIXTURE = {
+    "rooms": replace(HAZE, share=0.75),
+    "roads": replace(HAZE, scenes="roads", share=0.25, scattering=(0.5, 2.0)),
+}
 EDGE = Recipe(
     "edge",
     steps=12,
@@ -31,29 +49,29 @@ EDGE = Recipe(
     warmup_steps=4,
     validate_every=4,
     losses=Losses("l1", transmission=0.5),
-    haze=HAZE,
+    mixture=MIXTURE,
 )
 
 
-def smooth_scenes(count: int, scattering: tuple[float, float], seed: int) -> Scenes:
-    """Colour patches over sloping depth: enough to learn a little from."""
+def smooth_scenes(count: int, seed: int) -> list[Picture]:
+    """Colour patches over sloping depth, 40x56: enough to learn a little from."""
     generator = torch.Generator().manual_seed(seed)
     patches = torch.rand(count, 3, 5, 7, generator=generator)
     clear = torch.nn.functional.interpolate(patches, size=(40, 56), mode="nearest")
-    slope = torch.linspace(1, 0.1, 40).view(1, 40, 1).expand(1, 40, 56).half()
-    return Scenes(list((255 * clear).byte()), [slope] * count, scattering)
+    pixels = (255 * clear).byte().permute(0, 2, 3, 1).numpy()
+    slope = np.repeat(np.linspace(1, 0.1, 40)[:, None], 56, axis=1)
+    depth = coded_depth(slope, 1.0)
+    return [Picture(np.ascontiguousarray(picture), None, depth) for picture in pixels]
 
 
-def small_data() -> tuple[list[Share], Validation]:
+def small_data() -> tuple[Store, Validation]:
     """Rooms and roads to train on, and other rooms."""
-    shares = [
-        Share(smooth_scenes(6, (0.6, 1.8), 0), 0.75),
-        Share(smooth_scenes(3, (0.5, 2.0), 1), 0.25),
+    trained = [
+        Collection("rooms", smooth_scenes(6, 0)),
+        Collection("roads", smooth_scenes(3, 1)),
     ]
-    held_out = smooth_scenes(2, (0.6, 1.8), 2)
-    return shares, Validation(
-        {"indoor": indoor_examples(held_out, 4), "clear": clear_examples(held_out, 2)}
-    )
+    held_out = Collection("rooms", smooth_scenes(2, 2))
+    return store_from_collections(trained), Validation(examples_from([held_out], 4))
 
 
 def train_small(
@@ -62,7 +80,6 @@ def train_small(
     teachers: Teachers | None = None,
     *,
     minutes: float | None = None,
-    workers: int = 0,
 ) -> dict[str, float]:
     """Trains as dehaze-train does; `steps` are the recipe's."""
     torch.manual_seed(0)
@@ -70,14 +87,14 @@ def train_small(
     if recipe.quantised:
         learn_eight_bits(network)
     objective = Objective(network, recipe.losses, teachers or Teachers())
-    shares, validation = small_data()
-    run = Run(out, None if minutes else recipe.steps, minutes, workers=workers)
+    store, validation = small_data()
+    run = Run(out, None if minutes else recipe.steps, minutes)
     with joined_processes() as processes:
-        return train(objective, recipe, shares, validation, run, processes)
+        return train(objective, recipe, store, validation, run, processes)
 
 
 def weights(folder: Path, network: str = "edge") -> dict[str, torch.Tensor]:
-    """What a run left."""
+    """The weights that a run left in its folder."""
     return load_network(folder / f"{network}.safetensors")[0].state_dict()
 
 

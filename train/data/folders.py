@@ -189,9 +189,7 @@ def _photographs(folder: Path, scale: int, last: int | None = None) -> _DataSet:
     )
 
 
-def _pairs(
-    pairs: Sequence[HazyPair], scale: int, name: str, last: int | None = None
-) -> _DataSet:
+def _pairs(pairs: Sequence[HazyPair], scale: int, name: str, last: int | None = None) -> _DataSet:
     """Given pairs; a clear scene that is held out is so with all of its haze."""
     scenes = list(dict.fromkeys(pair.clear for pair in pairs))
     later = set(scenes[len(scenes) - (_held_out(len(scenes)) if last is None else last) :])
@@ -225,9 +223,7 @@ def _without_border(
     return clear[top : top + size[0], left : left + size[1]]
 
 
-def _scenes(
-    folder: Path, scale: int, kind: str, border: int, last: int | None = None
-) -> _DataSet:
+def _scenes(folder: Path, scale: int, kind: str, border: int, last: int | None = None) -> _DataSet:
     """Clear pictures with depth.
 
     Args:

@@ -215,7 +215,7 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) ->
     patches = F.interpolate(haze.patches, size, mode="bicubic")
     transmission = torch.exp(-haze.beta * depth * patches.exp())
     airlight = haze.airlight + F.interpolate(haze.uneven, size, mode="bicubic")
-    scene = clear.clamp(min=1e-3) ** haze.gamma
+    scene = clear**haze.gamma
     scene = (scene + _noise(clear, haze.scene_noise, generator)).clamp(0, 1)
     hazy = scatter(scene, transmission, airlight)
     # What the scattering model gives back when the gain stops at 1 / floor.

@@ -8,13 +8,13 @@ import torch
 from training import EDGE, same, smooth_scenes, train_small
 
 from dehaze.train.checkpoint import load_network, shipped_or_path
+from dehaze.train.networks import build_network
 from dehaze.train.networks.eight_bit import (
     RoundedConv2d,
     learn_eight_bits,
     rounded_activations,
     rounded_weight,
 )
-from dehaze.train.networks import build_network
 
 
 def test_rounding_is_that_of_the_quantised_graph() -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from dehaze.runtime import UsageError
+from dehaze.train.networks import NETWORKS, build_network, parameter_count
 from dehaze.train.networks.deform import DeformConv2d
 from dehaze.train.networks.edge import AdaptiveMixup, Estimate, apply_grid
-from dehaze.train.networks import NETWORKS, build_network, parameter_count
 
 PARAMETERS = {
     "edge": 126_879,

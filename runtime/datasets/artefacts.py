@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -84,19 +83,19 @@ def measure_artefacts(hazy: NDArray[np.uint8], result: NDArray[np.uint8]) -> Art
 
 
 def _resized(pixels: NDArray[np.uint8], width: int) -> NDArray[np.uint8]:
-    resized: Any = cv2.resize(pixels, (width, HEIGHT), interpolation=cv2.INTER_AREA)
-    return resized
+    resized = cv2.resize(pixels, (width, HEIGHT), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, np.uint8)
 
 
 def _luma(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W, 1) float32 in [0, 255]."""
-    return cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)[..., None]
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)[..., None]
 
 
 def _lab(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(H, W, 3) float32: L in [0, 100], a and b about 0."""
-    lab: Any = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
-    return lab
+    share = pixels.astype(np.float32) / 255
+    return np.asarray(cv2.cvtColor(share, cv2.COLOR_RGB2Lab), np.float32)
 
 
 def _blocks(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -31,7 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
-    quality = commands.add_parser("quality", help="PSNR and SSIM; contrast gained on photographs")
+    quality = commands.add_parser(
+        "quality", help="PSNR and SSIM; contrast and artefacts of photographs"
+    )
     flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
     _add_latency(latency)
     _add_quality(quality)

@@ -94,7 +94,12 @@ def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
     means, count = row.means, len(row.pictures)
     if "psnr_db" not in means:
         yield (
-            f"{row.model}: {count} photographs, new visible edges e {_number(means['e'], '+.3f')}, "
+            f"{row.model}: {count} photographs, "
+            + ", ".join(
+                f"{name} {_number(means[name], '.2f')}"
+                for name in ("contrast", "noise", "cast", "dark", "crushed")
+            )
+            + f" %; new visible edges e {_number(means['e'], '+.3f')}, "
             f"gradients r {_number(means['r'], '.3f')} (medians), "
             f"saturated {_number(means['sigma'], '.3%')}"
         )

@@ -35,7 +35,7 @@ LAYERS = {
     "runtime": (
         "errors prefetch timing",
         "output_file media model haze cuda",
-        "command session preview",
+        "command session preview datasets",
         "onnxruntime_session trt",
         "backends",
         "dehazer",

@@ -52,7 +52,9 @@ def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
 def photograph_row(model: str, scores: Sequence[PhotographScore]) -> QualityRow:
     """Of pictures alone. Medians of e and r: over one with hardly an edge e can be any number."""
     gains = [score.gain for score in scores]
-    means = {
+    figures = [asdict(score.artefacts) for score in scores]
+    means = {name: _rounded(_mean_of_known([f[name] for f in figures]), 4) for name in figures[0]}
+    means |= {
         "e": _rounded(_median([gain.e for gain in gains]), 5),
         "r": _rounded(_median([gain.r for gain in gains]), 5),
         "sigma": _rounded(fmean(gain.sigma for gain in gains), 5),
@@ -60,6 +62,7 @@ def photograph_row(model: str, scores: Sequence[PhotographScore]) -> QualityRow:
     pictures: list[dict[str, Scalar]] = [
         {
             "name": score.name,
+            **{name: _rounded(value, 4) for name, value in asdict(score.artefacts).items()},
             **{name: _rounded(value, 5) for name, value in asdict(score.gain).items()},
         }
         for score in scores
@@ -134,6 +137,11 @@ def _mean(pictures: Sequence[dict[str, Scalar]], column: str) -> float | None:
     values = [picture.get(column) for picture in pictures]
     numbers = [value for value in values if isinstance(value, float)]
     return fmean(numbers) if len(numbers) == len(values) else None
+
+
+def _mean_of_known(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return fmean(known) if known else math.nan
 
 
 def _median(values: Sequence[float]) -> float:

@@ -128,7 +128,9 @@ class QualityRow:
     means: dict[str, float | None]
     """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
     pictures: list[dict[str, Scalar]]
-    """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or `e`, `r`, `sigma`."""
+    """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or, of photographs alone,
+    `contrast`, `noise`, `cast`, `dark`, `crushed` (in %), `e`, `r`, `sigma`. Null where a picture
+    has no such figure."""
     intervals: dict[str, list[float | None]] = field(default_factory=dict)
     """[low, high] of some means, 95 %."""
     clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)

@@ -148,8 +148,14 @@ def test_photographs_get_figures_without_reference(
     none, clahe = record["rows"]["none"], record["rows"]["clahe"]
     assert (none["e"], none["r"], none["sigma"]) == (0, 1, 0)
     assert clahe["r"] > 1.5
+    assert (none["contrast"], none["cast"], none["dark"], none["crushed"]) == (1, 0, 0, 0)
+    assert clahe["contrast"] > 1.5
+    assert record["protocol"]["noise"].endswith("lower is better")
     assert main(["quality", "none", "--data", str(tmp_path)]) == 0
-    assert "new visible edges e +0.000" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "1 photographs, contrast 1.00, noise 0." in printed
+    assert "new visible edges e +0.000" in printed
+    assert "dark: how much lightness flat blocks lose" in printed
     assert main(["quality", "none", "--data", str(tmp_path), "--do-no-harm"]) == 2
 
 

@@ -60,14 +60,15 @@ def test_clear_pictures_and_photographs_have_tables(tmp_path: Path) -> None:
     ]
     (row,) = quality.rows(QualityRow)
     row = replace(row, clear_pictures=left, intervals={"psnr_db": [19.0, 22.0]})
-    gains = QualityRow("a", {"e": 0.5, "r": 1.25, "sigma": 0.0123}, [{"name": "x"}])
+    means = {"contrast": 1.5, "noise": None, "crushed": 0.71, "e": 0.5, "r": 1.25, "sigma": 0.0123}
+    gains = QualityRow("a", means, [{"name": "x"}])
     pairs = stored(tmp_path / "pairs.json", replace(quality, results=[row]))
     alone = stored(tmp_path / "alone.json", replace(quality, results=[gains]))
     page, text = report(tmp_path, str(pairs), str(alone))
     for words in (
         *(
             "| a | 20.50 | 19.00\N{EN DASH}22.00 | 0.9000 | 2 |",
-            "| a | +0.500 | 1.250 | 1.23% | 1 |",
+            "| a | 1.50 | \N{EN DASH} | 0.71 % | +0.500 | 1.250 | 1.23% | 1 |",
         ),
         *("| a | 1 of 3 | 50.00 | 60.00 |", "| a --auto | 3 of 3 | unchanged | unchanged |"),
     ):

@@ -146,6 +146,26 @@ def test_a_picture_that_was_perfect_and_clear_ones_that_were_kept_count(
     assert compared(tmp_path, harmed, kept) == 0
 
 
+def test_photographs_that_come_out_darker_are_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, darker, without_flat_parts = (
+        replace(
+            quality_result({"a": [20.0]}),
+            results=[
+                QualityRow(
+                    "a", {}, [{"name": str(n), "contrast": 1.5, "dark": dark} for n in "123"]
+                )
+            ],
+        )
+        for dark in (1.0, 1.3, None)
+    )
+    assert compared(tmp_path, old, darker) == 3
+    assert "a: dark (3 pictures) 1 -> 1.3" in capsys.readouterr().err
+    assert compared(tmp_path, darker, old) == 0
+    assert compared(tmp_path, without_flat_parts, without_flat_parts) == 0
+
+
 def test_figures_that_are_gone_are_not_passed_over(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

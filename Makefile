@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Two files of tests at a time: 6.5 minutes on two cores instead of 10.
 PARALLEL = --numprocesses 2 --dist loadfile
 .DELETE_ON_ERROR:
-.PHONY: demo test check types clip plugin latency-table quality-table report clean
+.PHONY: demo test check types clip plugin latency-table quality-table report gpu-bundle clean
 
 # $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
 define environment
@@ -75,6 +75,12 @@ quality-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx  ## scores: 5 m
 report: .venv/installed  ## the page, and the README's tables, from what was measured last
 	$(BENCH) report $(RESULTS)/*.json --pictures demo/street-hazy.mp4 \
 	  --out $(RESULTS)/report.html $(RESULTS)/report.md --into README.md
+
+gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machine without a network
+	mkdir -p build/gpu
+	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
+	  --target build/gpu/packages safetensors tqdm torchmetrics lightning-utilities packaging
 
 plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
 	cmake -S export/plugin -B build/plugin \

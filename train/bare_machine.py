@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
@@ -80,7 +77,7 @@ def _run(options: argparse.Namespace, started: float) -> None:
     from dehaze.train.recipe import load_recipe
     from dehaze.train.teachers import first_weights
     from dehaze.train.tuning import Trial, best, trials, tuned
-    from dehaze.train.validation import Validation, examples_from
+    from dehaze.train.validation import Validation, examples_from, photographs_from
 
     recipe = load_recipe(options.recipe, options.set)
     torch.manual_seed(0)
@@ -102,41 +99,20 @@ def _run(options: argparse.Namespace, started: float) -> None:
             speeds.write_text(json.dumps(table, indent=1))
         print(f"{processes.device}: {chosen}", flush=True)
         recipe = tuned(recipe, chosen)
-        examples = examples_from(data.held_out, recipe.validation_pictures)
+        limit = recipe.validation_pictures
+        photographs = photographs_from(data.held_out, limit)
+        validation = Validation(examples_from(data.held_out, limit), photographs)
         left = max(1.0, 60 * options.minutes - (time.monotonic() - started) - ENDING_S)
         run = Run(
             options.out,
             minutes=options.total or left / 60,
+            pause_s=left if options.total else None,
             compiled=chosen.compiled,
             origins=origins,
         )
-        with _paused_after(left if options.total else None) as paused:
-            try:
-                train(objective, recipe, store, Validation(examples), run, processes)
-            except KeyboardInterrupt:
-                if not paused.is_set():
-                    raise
-        state = "paused, call it again to go on" if paused.is_set() else "done"
+        scores = train(objective, recipe, store, validation, run, processes)
+        state = f"choice {scores['choice']:.2f}" if scores else "call it again to go on"
         print(f"{options.out / recipe.network}.safetensors: {state}")
-
-
-@contextmanager
-def _paused_after(seconds: float | None) -> Iterator[threading.Event]:
-    """Asks the loop to stop when the time of this call is over; the event says that it did."""
-    paused = threading.Event()
-
-    def pause() -> None:
-        paused.set()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    timer = threading.Timer(seconds or 0, pause)
-    timer.daemon = True
-    if seconds is not None:
-        timer.start()
-    try:
-        yield paused
-    finally:
-        timer.cancel()
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def _run(options: argparse.Namespace) -> None:
     from .processes import joined_processes
     from .recipe import load_recipe
     from .teachers import first_weights, load_teachers
-    from .validation import Validation, examples_from
+    from .validation import Validation, examples_from, photographs_from
 
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -119,7 +119,9 @@ def _run(options: argparse.Namespace) -> None:
             store = store_from_collections(data.trained)
             limit, doubling = recipe.validation_pictures, recipe.super_resolution
             examples = examples_from(data.held_out, limit, super_resolution=doubling)
-            scores = train(objective, recipe, store, Validation(examples), run, processes)
+            photographs = () if doubling else photographs_from(data.held_out, limit)
+            validation = Validation(examples, photographs)
+            scores = train(objective, recipe, store, validation, run, processes)
         if processes.first:
             summary = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
             path = run.out / f"{recipe.network}.safetensors"

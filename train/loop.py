@@ -35,6 +35,8 @@ class Run:
     steps: int | None = None
     minutes: float | None = None
     """Training time over all resumes, without loading data."""
+    pause_s: float | None = None
+    """Seconds after which this call ends with its state written, to be called again."""
     seed: int = 0
     compiled: bool = False
     """Whether torch.compile runs the network."""
@@ -65,7 +67,7 @@ def train(
             (to resume from), `log.csv` and `samples.jpg`.
 
     Returns:
-        The last validation's scores; empty if the run was over before.
+        The last validation's scores; empty if the run was over before, or was paused.
 
     Raises:
         UsageError: `out` holds a run of another recipe, neither or both of steps and minutes, or a
@@ -90,7 +92,8 @@ def train(
         objective.predict = torch.compile(network.predict, dynamic=False)
     joined = processes.joined(objective)
     batches = Batches(store.to(device), recipe.mixture, _batch_options(recipe, run, processes))
-    started = time.monotonic() - seconds
+    begun = time.monotonic()
+    started = begun - seconds
     elapsed = processes.largest(run.elapsed(step, seconds))
     scores: dict[str, float] = {}
     terms = _Means()
@@ -119,7 +122,9 @@ def train(
             bar.update(recipe.batch)
             seconds = time.monotonic() - started
             elapsed = processes.largest(run.elapsed(step, seconds))
+            paused = run.pause_s is not None and time.monotonic() - begun >= run.pause_s
             stopped = processes.largest(stop.made) > 0
+            ending = stopped or processes.largest(paused) > 0
             due = step % recipe.validate_every == 0 or elapsed >= 1
             if due and processes.first:
                 scores = validation.score(average, device)
@@ -128,14 +133,16 @@ def train(
                 folder.save_network(average, {**state, **scores, **_circumstances(run, processes)})
                 validation.draw(average, device, run.out / "samples.jpg")
                 folder.log({**state, "schedule": schedule, **terms.taken(), **scores})
-            if (due or stopped) and processes.first:
+            if (due or ending) and processes.first:
                 if not due:
                     state = {"step": step, "seconds": seconds}
                     folder.save_network(average, {**state, **_circumstances(run, processes)})
                 folder.save(parts, optimizers, step, seconds)
-            if stopped and elapsed < 1:
+            if ending and elapsed < 1:
                 processes.wait()  # for the first one to have written
-                raise KeyboardInterrupt
+                if stopped:
+                    raise KeyboardInterrupt
+                return {}
     processes.wait()
     return scores
 

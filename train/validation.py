@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 import cv2
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torchmetrics.functional.image import (
@@ -14,6 +16,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from dehaze.runtime.datasets.artefacts import measure_artefacts
 from dehaze.runtime.output_file import finished_output
 
 from .data.haze import scatter
@@ -43,14 +46,21 @@ class Example(NamedTuple):
 
 
 class Validation:
-    """Fixed pictures that are never trained on, by kind."""
+    """Fixed pictures that are never trained on, by kind, and photographs without a clear one."""
 
-    def __init__(self, examples: Mapping[str, Sequence[Example]]) -> None:
+    def __init__(
+        self, examples: Mapping[str, Sequence[Example]], photographs: Sequence[Pixels] = ()
+    ) -> None:
         self._examples = {kind: list(some) for kind, some in examples.items() if some}
+        self._photographs = photographs
 
     @torch.no_grad()
     def score(self, network: Network, device: torch.device) -> dict[str, float]:
-        """Mean PSNR in dB and SSIM (Gaussian window of 11, sigma 1.5) of each kind."""
+        """Mean PSNR in dB and SSIM (Gaussian window of 11, sigma 1.5) of each kind.
+
+        The photographs, at full size, add the means of their `Artefacts`; see `choice` for the
+        number that checkpoints are chosen by.
+        """
         scores = {}
         for kind, examples in self._examples.items():
             psnr, ssim = [], []
@@ -62,7 +72,19 @@ class Validation:
             # 100 dB stand for equal pictures, of which the PSNR is infinite.
             scores[f"{kind}_db"] = torch.stack(psnr).clamp(max=100).mean().item()
             scores[f"{kind}_ssim"] = torch.stack(ssim).mean().item()  # type: ignore[arg-type]
-        return scores
+        scores |= self._artefacts(network, device)
+        return {**scores, "choice": choice(scores)}
+
+    def _artefacts(self, network: Network, device: torch.device) -> dict[str, float]:
+        """Means of the figures of the photographs, each over those that have it."""
+        figures: dict[str, list[float]] = {}
+        for hazy in self._photographs:
+            image = _half(hazy)[None].float().to(device)
+            result = network(image).float().clamp(0, 1)[0]
+            pixels = (255 * result).round().byte().permute(1, 2, 0).cpu().numpy()
+            for name, value in asdict(measure_artefacts(hazy, pixels)).items():
+                figures.setdefault(f"photo_{name}", []).append(value)
+        return {name: float(np.nanmean(values)) for name, values in figures.items()}
 
     @torch.no_grad()
     def draw(self, network: Network, device: torch.device, path: Path) -> None:
@@ -93,6 +115,28 @@ def _result(network: Network, hazy: Tensor, device: torch.device) -> Tensor:
     return network.predict(hazy[None].float().to(device)).image.float().clamp(0, 1)
 
 
+def choice(scores: Mapping[str, float]) -> float:
+    """The one number that checkpoints are chosen by; higher is better.
+
+    The mean of the PSNR of all kinds of haze, a decibel less for each that clear pictures lack to
+    40, for each percent of crushed pixels above 2, and for every 4 levels of lightness that flat
+    parts of photographs lose beyond 12.
+    """
+    hazy = [value for name, value in scores.items() if name.endswith("_db") and name != "clear_db"]
+    spoilt = (
+        max(0.0, 40 - scores.get("clear_db", 40.0)),
+        max(0.0, scores.get("photo_crushed", 0.0) - 2),
+        max(0.0, scores.get("photo_dark", 0.0) - 12) / 4,
+    )
+    return sum(hazy) / max(len(hazy), 1) - sum(spoilt)
+
+
+def photographs_from(held_out: Sequence[Collection], limit: int) -> Sequence[Pixels]:
+    """The hazy photographs without a clear one, at most `limit`."""
+    unpaired = [some.pictures for some in held_out if some.kind == "unpaired"]
+    return spread([picture.clear for pictures in unpaired for picture in pictures], limit)
+
+
 def examples_from(
     held_out: Sequence[Collection], limit: int, *, super_resolution: bool = False
 ) -> dict[str, list[Example]]:
@@ -108,6 +152,8 @@ def examples_from(
     """
     examples: dict[str, list[Example]] = {}
     for some in held_out:
+        if some.kind == "unpaired":
+            continue
         if super_resolution:
             made = {"doubled": [_doubling(picture) for picture in spread(some.pictures, limit)]}
         elif some.kind == "pairs":

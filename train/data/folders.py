@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dehaze.runtime.datasets.artefacts import HEIGHT
 from dehaze.runtime.errors import InputError, UsageError
 from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 
@@ -34,6 +35,10 @@ SKY = 500.0
 """Depth is cut here, in metres: FRIDA2's sky."""
 
 
+ALL = -1
+"""Held out as a whole."""
+
+
 class Layout(NamedTuple):
     """A data set that is known by the name of its folder."""
 
@@ -51,6 +56,7 @@ LAYOUTS = {
     "o-haze": Layout("pairs", 5, finer=True),
     "i-haze": Layout("pairs", 5, finer=True),
     "clear-photos": Layout("photographs", 15, finer=True),
+    "real-hazy": Layout("unpaired", ALL),
 }
 """A folder that holds some of these by name is opened as all of them."""
 
@@ -114,8 +120,9 @@ class _DataSet(NamedTuple):
 
 
 def _add(data: Data, found: _DataSet, share: float, training: bool) -> None:
-    cut = len(found.files) - found.held_out
-    if cut < 1:
+    held_out = len(found.files) if found.held_out == ALL else found.held_out
+    cut = len(found.files) - held_out
+    if cut < 1 and found.held_out != ALL:
         raise InputError(
             f"{found.name}: expected more than {found.held_out} pictures, of which to hold out "
             f"{found.held_out}, got {len(found.files)}"
@@ -140,8 +147,7 @@ def _data_sets(folder: Path, scale: int) -> list[_DataSet]:
     names = {path.name.lower() for path in folder.iterdir()}
     if "depth" in names and not names & {"hazy", "haze", "input"}:  # OTS has both, in Matlab's form
         return [_scenes(folder, scale, "rooms", border=0)]
-    pictures = [path for path in folder.iterdir() if _is_picture(path)]
-    if pictures and not _has_pairs(folder):
+    if _pictures_in(folder) and not _has_pairs(folder):
         return [_photographs(folder, scale)]
     return [_pairs(find_pairs(folder), scale, folder.name)]
 
@@ -152,6 +158,8 @@ def _known(folder: Path, layout: Layout, scale: int) -> _DataSet:
         return _pairs(find_pairs(folder), scale, folder.name, layout.held_out)
     if layout.kind == "photographs":
         return _photographs(folder, scale, layout.held_out)
+    if layout.kind == "unpaired":
+        return _DataSet(folder.name, "unpaired", _pictures_in(folder), _unpaired, ALL)
     border = 0 if layout.kind == "streets" else BORDER
     return _scenes(folder, scale, layout.kind, border, layout.held_out)
 
@@ -163,8 +171,19 @@ def _has_pairs(folder: Path) -> bool:
         return False
 
 
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+    )
+
+
+def _unpaired(path: Path) -> Picture:
+    """A hazy photograph about as high as the figures of photographs are measured at."""
+    pixels = decoded(path)
+    scale = max(1, round(len(pixels) / HEIGHT))
+    return Picture(np.ascontiguousarray(scaled_down(pixels, scale)))
 
 
 def _positive(number: str, entry: str) -> float:
@@ -182,7 +201,7 @@ def _held_out(scenes: int) -> int:
 
 
 def _photographs(folder: Path, scale: int, last: int | None = None) -> _DataSet:
-    files = sorted(path for path in folder.iterdir() if _is_picture(path))
+    files = _pictures_in(folder)
     last = _held_out(len(files)) if last is None else last
     return _DataSet(
         folder.name, "photographs", files, lambda path: Picture(_thumbnail(path, scale)), last

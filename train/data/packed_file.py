@@ -23,8 +23,8 @@ from .store import Collection, Picture, Pixels
 
 FORMAT = 1
 """Raised when an older version could no longer read a newer file."""
-JPEG_QUALITY = 95
-"""The pictures are thumbnails of JPEG files; at this quality, without subsampling, 45 dB remain."""
+JPEG_QUALITY = 93
+"""The pictures are thumbnails, without subsampling of the colours here: nothing of it is visible."""
 
 
 def save_collections(path: Path, parts: Mapping[str, Sequence[Collection]]) -> None:

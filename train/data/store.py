@@ -41,7 +41,8 @@ class Collection:
     """Pictures of one kind, before they are laid out on a device."""
 
     kind: str
-    """What haze is made of: `rooms`, `roads`, `streets`, `photographs` or `pairs`."""
+    """The kind of pictures: `rooms`, `roads`, `streets`, `photographs`, `pairs`, or `unpaired` for
+    hazy ones that nothing is learnt from."""
     pictures: list[Picture]
     share: float = 1.0
     """How often this collection is drawn, against others of its kind."""

@@ -152,7 +152,7 @@ def test_super_resolution_learns_from_clear_pictures(with_depth: Path) -> None:
     assert examples["doubled"][0].hazy.shape == (3, 16, 24)
     assert examples["doubled"][0].clear.shape == (3, 32, 48)
     scores = Validation(examples).score(build_network("sr-teacher").eval(), torch.device("cpu"))
-    assert set(scores) == {"doubled_db", "doubled_ssim"}
+    assert set(scores) == {"doubled_db", "doubled_ssim", "choice"}
 
 
 def test_calibration_loads_what_is_held_out_alone(sots: Path) -> None:

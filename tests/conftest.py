@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+# Two files of tests run at a time. OpenMP's threads wait for each other by spinning: where other
+# programs keep the cores busy, a training test with two threads takes ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import av
 import numpy as np

@@ -61,6 +61,8 @@ async function show(bitmap, mine, options) {
   }
   fit(bitmap.width, bitmap.height);
   tell(dehazer.show(prepared, strength()));
+  if (before.width !== after.width || before.height !== after.height)
+    [before.width, before.height] = [after.width, after.height];
   // Takes the bitmap without a copy, so that both halves are of one frame.
   before.getContext("bitmaprenderer").transferFromImageBitmap(bitmap);
   for (const button of document.querySelectorAll("[data-save]")) button.disabled = false;

@@ -24,8 +24,8 @@ async function openWith(engine, model) {
   const threads = engine === "wasm" && crossOriginIsolated ? cores : 1;
   ort.env.wasm.numThreads = threads;
   ort.env.wasm.wasmPaths = { wasm: new URL(`ort/${wasm}`, import.meta.url).href };
-  ort.env.logLevel = "error";
-  session = await ort.InferenceSession.create(model, { executionProviders: [engine] });
+  const options = { executionProviders: [engine], logSeverityLevel: 3 }; // errors only
+  session = await ort.InferenceSession.create(model, options);
   // The first run compiles kernels, and tells here whether they work.
   await estimate({ values: new Float32Array(3 * 16 * 16), rows: 16, columns: 16 });
   if (engine === "webgpu") return "WebGPU";

@@ -7,10 +7,10 @@ import { Refused } from "./dehazer.js";
     @param largestSide in pixels; a larger picture is scaled down.
     @returns {bitmap, scaled}: whether it was scaled down. */
 export async function decoded(file, largestSide) {
-  const options = { imageOrientation: "from-image", premultiplyAlpha: "none" };
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file, options);
+    // Upright by its EXIF orientation, which is every browser's default.
+    bitmap = await createImageBitmap(file, { premultiplyAlpha: "none" });
   } catch {
     const name = file.name || "This";
     throw new Refused(`${name} is not a picture that this browser can read; try a JPEG or a PNG.`);

@@ -12,11 +12,27 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from dehaze.runtime.cli import main as dehaze_run
+
+Pixels = NDArray[np.uint8]
 
 PACKAGES = Path(__file__).parents[2] / "build" / "npm" / "node_modules"
 SECONDS = 60
 """How long a test waits for what must happen; a picture takes half a second."""
+_TRANSFER = """
+const [kind, type, name, bytes] = arguments;
+const files = new DataTransfer();
+if (name) files.items.add(new File([Uint8Array.from(bytes)], name, { type }));
+const event = kind === "paste"
+  ? new ClipboardEvent(kind, { clipboardData: files, bubbles: true })
+  : new DragEvent(kind, { dataTransfer: files, bubbles: true, cancelable: true });
+document.querySelector("main").dispatchEvent(event);
+"""
 
 
 @dataclass
@@ -66,3 +82,48 @@ def complaints(browser: Any) -> list[str]:
     of_no_gpu = ("GL Driver Message", "software WebGL", "No available adapters")
     messages = [entry["message"] for entry in browser.get_log("browser")]
     return [text for text in messages if not any(words in text for words in of_no_gpu)]
+
+
+def opened(chrome: Any, site: Site) -> Any:
+    """The browser at the page, which shows its example."""
+    chrome.get(site.address)
+    wait_for(chrome, "status", "Ready")
+    return chrome
+
+
+def transfer(page: Any, kind: str, path: Path | None) -> None:
+    """Drops or pastes a PNG file, or something that is none."""
+    name, content = (path.name, list(path.read_bytes())) if path else ("", [])
+    page.execute_script(_TRANSFER, kind, "image/png", name, content)
+
+
+def choose(page: Any, path: Path) -> None:
+    """Through the file dialogue's own input."""
+    page.find_element("id", "file").send_keys(str(path))
+    wait_for(page, "status", "Ready")
+
+
+def allow_camera(page: Any, site: Site, setting: str) -> None:
+    """`granted` or `denied`."""
+    permission = {"permission": {"name": "camera"}, "setting": setting}
+    origin = site.address.removesuffix("/some/where/")
+    page.execute_cdp_cmd("Browser.setPermission", {**permission, "origin": origin})
+
+
+def by_dehaze_run(path: Path, *options: str) -> Pixels:
+    """(H, W, 3 or 4): the result of the command on a file."""
+    result = path.parent / "by-dehaze-run.png"
+    assert dehaze_run([str(path), str(result), "--overwrite", *options]) == 0
+    return rgb(np.fromfile(result, np.uint8))
+
+
+def rgb(encoded: Pixels) -> Pixels:
+    """(H, W, 3 or 4) from a file's bytes."""
+    pixels = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED)
+    order = cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB
+    return np.asarray(cv2.cvtColor(pixels, order), np.uint8)
+
+
+def difference(one: Pixels, other: Pixels) -> int:
+    assert one.shape == other.shape
+    return int(np.abs(one.astype(int) - other).max())

@@ -1,6 +1,6 @@
 """Puts the page that dehazes in the browser together: `make web` writes it to build/web.
 
-The page's own files come from this folder and from the live preview, ONNX Runtime from npm, and
+The page's own files come from page/ and from the live preview, ONNX Runtime from npm, and
 the estimator out of the shipped model.
 """
 
@@ -18,22 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import DehazeError, ModelError
-from dehaze.runtime.grid import (
+from dehaze.runtime.haze.grid import (
     FINEST_STRIDE,
     MAXIMUM_THUMBNAIL_PIXELS,
     PIXELS_PER_CELL,
     THUMBNAIL_MULTIPLE,
 )
-from dehaze.runtime.models import DEFAULT_MODEL, contract_of, model_bytes, model_path
-from dehaze.runtime.onnx_subgraph import GRID, estimator_from_model
+from dehaze.runtime.model.shipped import DEFAULT_MODEL, contract_of, model_bytes, model_path
+from dehaze.runtime.model.subgraph import GRID, estimator_from_model
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
-from dehaze.runtime.preview_server import PREVIEW_FOLDER
+from dehaze.runtime.preview.server import PREVIEW_FOLDER
 
 HERE = Path(__file__).parent
-PAGE = (
-    "index.html", "page.css", "page.js", "served.js", "dehazer.js", "smoothing.js",
-    "pixels.js", "shaders.js", "sources.js", "estimator.js",
-)  # fmt: skip
+PAGE = HERE / "page"
 OF_THE_PREVIEW = ("slider.js", "slider.css", "preview.css", "icon.svg")
 OF_ONNX_RUNTIME = (
     "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm",
@@ -59,10 +56,9 @@ def build_page(folder: Path, packages: Path, example: NDArray[np.uint8], model: 
         ModelError: the model gives no grid that the page can apply.
         FileNotFoundError: onnxruntime-web is not installed.
     """
+    shutil.copytree(PAGE, folder, dirs_exist_ok=True)
     for name in ("ort", "model"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    for name in PAGE:
-        shutil.copy(HERE / name, folder)
+        (folder / name).mkdir(exist_ok=True)
     for name in OF_THE_PREVIEW:
         shutil.copy(PREVIEW_FOLDER / name, folder)
     for name in OF_ONNX_RUNTIME:
@@ -91,7 +87,7 @@ def estimator_of(model: Path) -> tuple[bytes, dict[str, str | int]]:
     if channels not in (4, 6):
         raise ModelError(
             f"{model}: expected a grid of 4 channels (a gain, three biases) or 6 (three gains, "
-            f"three biases), got {channels}; teach demo/web/pixels.js what they mean"
+            f"three biases), got {channels}; teach demo/web/page/pixels.js what they mean"
         )
     return estimator, {
         "name": contract.name,

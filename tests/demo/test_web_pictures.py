@@ -17,7 +17,7 @@ from conftest import picture
 from numpy.typing import NDArray
 
 from dehaze.runtime import open_dehazer
-from dehaze.runtime.models import model_path
+from dehaze.runtime.model.shipped import model_path
 
 pytest.importorskip("selenium", reason="needs selenium")
 from build_page import build_page  # after the skip

@@ -14,7 +14,7 @@ pytest.importorskip("selenium", reason="needs selenium")
 from selenium.webdriver.common.by import By  # after the skip
 from selenium.webdriver.common.keys import Keys
 from slider import SliderTests
-from web_site import Site, allow_camera, choose, opened, require_packages, transfer, wait_for
+from web_site import Site, allow_camera, choose, opened, transfer, wait_for
 
 
 class TestSlider(SliderTests):
@@ -111,8 +111,9 @@ def test_without_webgl_the_page_says_so(site: Site, tmp_path: Path) -> None:
             "This page needs WebGL 2, which this browser does not have or has switched off."
         )
         assert not browser.find_element(By.ID, "choose").is_enabled()
-        page = require_packages().parents[1] / "web" / "index.html"
-        if page.is_file():
-            browser.get(page.as_uri())
-            wait_for(browser, "status", "Cannot start")
-            assert "python3 -m http.server" in browser.find_element(By.ID, "message").text
+
+
+def test_opened_from_a_file_the_page_says_what_it_needs(browser: Any, site: Site) -> None:
+    browser.get((site.folder / "index.html").as_uri())
+    wait_for(browser, "status", "Cannot start")
+    assert "python3 -m http.server" in browser.find_element(By.ID, "message").text

@@ -17,7 +17,6 @@ from conftest import picture
 from numpy.typing import NDArray
 
 from dehaze.runtime import open_dehazer
-from dehaze.runtime.model.shipped import model_path
 
 pytest.importorskip("selenium", reason="needs selenium")
 from build_page import build_page  # after the skip
@@ -31,6 +30,7 @@ from web_site import (
     by_dehaze_run,
     choose,
     difference,
+    model_with_channels,
     opened,
     require_packages,
     rgb,
@@ -148,7 +148,9 @@ def test_a_model_with_a_gain_for_each_colour(
     hazy_path, model = tmp_path / "street.png", tmp_path / "model.onnx"
     cv2.imwrite(str(hazy_path), street[..., ::-1])
     shares = (1.0, 0.9, 1.1)
-    model.write_bytes(with_gain_of_each_colour(shares))
+    channels = np.zeros((4, 6), np.float32)
+    channels[0, :3], channels[1:, 3:] = shares, np.eye(3)
+    model.write_bytes(model_with_channels(channels))
     build_page(tmp_path / "site" / "page", require_packages(), street, str(model))
     with served(tmp_path / "site", "page") as site:
         choose(opened(chrome, site), hazy_path)
@@ -159,24 +161,6 @@ def test_a_model_with_a_gain_for_each_colour(
     full = [interpolated(part, grid.cell, street.shape[:2]) for part in (gains, biases)]
     expected = np.clip(street * full[0] + 255 * full[1], 0, 255)
     assert difference(clear, np.rint(expected).astype(np.uint8)) <= 2
-
-
-def with_gain_of_each_colour(shares: tuple[float, float, float]) -> bytes:
-    """The shipped model with shares of its gain for R, G, B in place of one."""
-    import onnx
-
-    model = onnx.load(model_path("edge"))
-    channels = np.zeros((4, 6), np.float32)
-    channels[0, :3] = shares
-    channels[1:, 3:] = np.eye(3)
-    for node in model.graph.node:
-        for names in (node.input, node.output):
-            names[:] = ["one_gain" if name == "grid" else name for name in names]
-    model.graph.initializer.append(onnx.numpy_helper.from_array(channels, "channels"))
-    model.graph.node.append(onnx.helper.make_node("MatMul", ["one_gain", "channels"], ["grid"]))
-    output = next(output for output in model.graph.output if output.name == "grid")
-    output.type.tensor_type.shape.dim[3].dim_value = 6
-    return bytes(model.SerializeToString())
 
 
 def interpolated(values: NDArray[Any], cell: int, size: tuple[int, int]) -> NDArray[Any]:

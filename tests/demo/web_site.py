@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime.cli import main as dehaze_run
+from dehaze.runtime.model.shipped import model_path
 
 Pixels = NDArray[np.uint8]
 
@@ -39,6 +40,7 @@ document.querySelector("main").dispatchEvent(event);
 class Site:
     """A static web server: files of a folder, nothing else."""
 
+    folder: Path
     address: str
     requests: list[str] = field(default_factory=list)
     """Method and path of each."""
@@ -53,7 +55,7 @@ def served(root: Path, path: str) -> Iterator[Site]:
             site.requests.append(f"{self.command} {self.path}")
 
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(root))) as server:
-        site = Site(f"http://127.0.0.1:{server.server_port}/{path}/")
+        site = Site(root / path, f"http://127.0.0.1:{server.server_port}/{path}/")
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield site
@@ -127,3 +129,22 @@ def rgb(encoded: Pixels) -> Pixels:
 def difference(one: Pixels, other: Pixels) -> int:
     assert one.shape == other.shape
     return int(np.abs(one.astype(int) - other).max())
+
+
+def model_with_channels(channels: NDArray[np.float32]) -> bytes:
+    """The shipped model with other channels in its grid.
+
+    Args:
+        channels: (4, C), what each new one has of the gain and the biases of R, G, B.
+    """
+    import onnx
+
+    model = onnx.load(model_path("edge"))
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ["one_gain" if name == "grid" else name for name in names]
+    model.graph.initializer.append(onnx.numpy_helper.from_array(channels, "channels"))
+    model.graph.node.append(onnx.helper.make_node("MatMul", ["one_gain", "channels"], ["grid"]))
+    output = next(output for output in model.graph.output if output.name == "grid")
+    output.type.tensor_type.shape.dim[3].dim_value = channels.shape[1]
+    return bytes(model.SerializeToString())

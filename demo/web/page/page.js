@@ -43,7 +43,7 @@ function tell({ haze, milliseconds, estimateMs }) {
 
 function fit(width, height) {
   stage.style.aspectRatio = `${width} / ${height}`;
-  stage.style.maxWidth = `calc((100vh - 90px) * ${width / height})`;
+  stage.style.maxWidth = `calc((100vh - 130px) * ${width / height})`;
   stage.removeAttribute("data-empty");
 }
 

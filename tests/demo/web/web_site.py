@@ -22,7 +22,7 @@ from dehaze.runtime.model.shipped import model_path
 
 Pixels = NDArray[np.uint8]
 
-PACKAGES = Path(__file__).parents[2] / "build" / "npm" / "node_modules"
+PACKAGES = Path(__file__).parents[3] / "build" / "npm" / "node_modules"
 SECONDS = 60
 """How long a test waits for what must happen; a picture takes half a second."""
 _TRANSFER = """

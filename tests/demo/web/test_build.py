@@ -13,7 +13,7 @@ from web_site import model_with_channels
 from dehaze.runtime import ModelError
 from dehaze.runtime.model.shipped import model_path
 
-WEB = Path(__file__).parents[2] / "demo" / "web"
+WEB = Path(__file__).parents[3] / "demo" / "web"
 
 
 def test_npm_is_told_one_version_and_no_download_address() -> None:

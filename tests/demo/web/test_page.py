@@ -1,4 +1,4 @@
-"""How the browser page behaves; it needs what test_web_pictures.py needs."""
+"""How the browser page behaves; it needs what test_pictures.py needs."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import open_browser
 from web_site import Pixels, Site, complaints, opened, require_packages, rgb, served
 
-DEMO = Path(__file__).parents[2] / "demo"
+DEMO = Path(__file__).parents[3] / "demo"
 
 
 @pytest.fixture(scope="module")

@@ -59,6 +59,38 @@ def test_what_cannot_be_done_is_said_in_a_line(page: Any, tmp_path: Path) -> Non
     assert not message.is_displayed()
 
 
+def test_a_picture_too_large_for_the_graphics_is_made_smaller(page: Any, tmp_path: Path) -> None:
+    largest = page.execute_script(
+        "const gl = document.createElement('canvas').getContext('webgl2');"
+        "return gl.getParameter(gl.MAX_TEXTURE_SIZE)"
+    )
+    path = tmp_path / "panorama.png"
+    cv2.imwrite(str(path), picture(160, 2 * largest))
+    choose(page, path)
+    assert page.find_element(By.ID, "size").text == f"{largest} \N{MULTIPLICATION SIGN} 80"
+    assert f"up to {largest} pixels wide or high" in page.find_element(By.ID, "message").text
+
+
+def test_of_a_camera_the_grid_changes_slowly_where_nothing_else_does(page: Any) -> None:
+    """Nine cells of one channel, of which the picture changed in the last one, or in three."""
+    values, changed = page.execute_async_script(
+        """const [done] = arguments;
+        import(new URL("smoothing.js", location.href)).then(({ smoothed }) => {
+          const grid = (value, cells) => ({
+            values: new Float32Array(9).fill(value), rows: 3, columns: 3, channels: 1,
+            luminance: new Float32Array(36).fill(0.5).map((level, i) =>
+              cells.includes(3 * Math.floor(i / 12) + Math.floor((i % 6) / 2)) ? 0.9 : level),
+          });
+          done([
+            [...smoothed(grid(1, []), grid(2, [8])).values],
+            [...smoothed(grid(1, []), grid(2, [6, 7, 8])).values],
+          ]);
+        });"""
+    )
+    assert values == pytest.approx([1.2] * 8 + [2])
+    assert changed == [2] * 9  # a new scene
+
+
 def test_a_refused_camera_is_said_in_a_line(page: Any, site: Site) -> None:
     refused = "The camera was refused. Allow it for this page in the browser, then try again."
     allow_camera(page, site, "denied")

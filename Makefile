@@ -42,8 +42,8 @@ types:  # mypy sees the namespace package through links
 clip: .venv/installed  ## render the demo clip again: four minutes
 	.venv/bin/python demo/make_clip.py
 
-web: .venv/installed build/npm/installed  ## the page that dehazes in the browser, into build/web
-	.venv/bin/python demo/web/build_page.py build/web --packages build/npm/node_modules
+web: .venv-demo/installed build/npm/installed  ## the page that dehazes in the browser, into build/web
+	.venv-demo/bin/python demo/web/build_page.py build/web --packages build/npm/node_modules
 
 build/npm/installed: demo/web/package.json demo/web/package-lock.json demo/web/.npmrc
 	@command -v npm > /dev/null || { echo "make web needs npm, which comes with Node.js" >&2; exit 1; }

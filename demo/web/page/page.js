@@ -166,6 +166,7 @@ function listenForDrops() {
   const files = (transfer) => [...(transfer?.items ?? [])].some((item) => item.kind === "file");
   const take = (transfer) => {
     const file = transfer?.files[0];
+    if (!dehazer) return; // still loading, or it cannot start
     if (file) showFile(file);
     else say("There is no picture in what was dropped or pasted.");
   };
@@ -183,6 +184,7 @@ function listenForDrops() {
 }
 
 async function start() {
+  listen(); // first of all, so that a picture dropped early does not replace the page
   try {
     const engine = new URLSearchParams(location.search).get("engine");
     dehazer = await Dehazer.open(after, engine);
@@ -195,7 +197,6 @@ async function start() {
   }
   element("engine").textContent = dehazer.engine;
   element("model").textContent = dehazer.model.name;
-  listen();
   for (const id of ["choose", "camera", "strength"]) element(id).disabled = false;
   const example = await fetch("example.jpg");
   if (turn === 0) await showFile(new File([await example.blob()], "street.jpg"));

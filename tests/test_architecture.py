@@ -47,7 +47,7 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report flicker_command latency_command quality_command",
+        "report data_command flicker_command latency_command quality_command",
         "cli",
     ),
 }

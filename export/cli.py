@@ -174,8 +174,8 @@ def _export(options: argparse.Namespace) -> list[Path]:
 
     if (options.int8 or options.validate) and not options.data:
         raise UsageError(
-            "--int8 and --validate need hazy pictures that were not trained on; give --data FOLDER "
-            "with NYU Depth v2, RESIDE or pictures of your own (docs/data.md says where to get them)"
+            "--int8 and --validate need pictures that were not trained on: give --data FOLDER with "
+            "NYU Depth v2, RESIDE or others; docs/data.md says where to get them"
         )
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
     targets = list(dict.fromkeys(targets))

@@ -42,8 +42,9 @@ types:  # mypy sees the namespace package through links
 clip: .venv/installed  ## render the demo clip again: four minutes
 	.venv/bin/python demo/make_clip.py
 
-# The README's tables, measured on this machine; timings want it quiet. DATA is for research only.
-DATA = ../shared/data
+# The README's tables, measured on this machine; timings want it quiet. DATA is a folder with
+# sots-indoor/, nyu/ and others, see docs/data.md.
+DATA = data
 BENCH = .venv/bin/dehaze-bench
 MODELS = build/models
 RESULTS = docs/benchmark

@@ -33,7 +33,7 @@ ALLOWED = {
 
 LAYERS = {
     "runtime": (
-        "errors prefetch timing",
+        "decoding errors prefetch timing",
         "output_file media model haze cuda",
         "command session preview datasets",
         "onnxruntime_session trt",

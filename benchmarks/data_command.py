@@ -55,6 +55,8 @@ class Finding:
             yield " to ".join(f"{width}x{height}" for height, width in ends)
         if self.data_set.layout.startswith("SOTS"):
             yield "RESIDE's test half, not to be trained on"
+        elif self.data_set.kind == "unpaired":
+            yield "never trained on, dehaze-train measures artefacts on them"
         else:
             yield f"dehaze-train holds out the last {self.data_set.held_out}"
 

@@ -107,7 +107,9 @@ def _record(value: Any, wanted: Any, where: str, *, strict: bool) -> Any:
     fields = dataclasses.fields(wanted)
     unknown = sorted(_object(value, where).keys() - {f.name for f in fields})
     if strict and unknown:
-        raise WrongValueError(where, f"one of {', '.join(sorted(f.name for f in fields))}", unknown[0])
+        raise WrongValueError(
+            where, f"one of {', '.join(sorted(f.name for f in fields))}", unknown[0]
+        )
     needed = [
         f.name
         for f in fields

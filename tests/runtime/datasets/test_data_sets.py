@@ -67,7 +67,9 @@ def test_data_sets_that_are_known_by_name_are_found_together(tmp_path: Path) -> 
     make(tmp_path, *(f"nyu/{kind}/{n}.jpg" for kind in ("image", "depth") for n in range(60)))
     make(tmp_path, *(f"o-haze/{kind}/{n}.jpg" for kind in ("hazy", "clear") for n in range(9)))
     make(tmp_path, "sots-indoor/hazy/1400_1.png", "sots-indoor/gt/1400.png")
-    nyu, o_haze = find_data_sets(tmp_path)  # the third is for testing: only by its own name
+    make(tmp_path, "real-hazy/a.jpg", "real-hazy/b.jpg")
+    nyu, o_haze, hazy = find_data_sets(tmp_path)  # SOTS is for testing: only by its own name
+    assert (hazy.name, hazy.kind, hazy.held_out, len(hazy.files)) == ("real-hazy", "unpaired", 2, 2)
     assert (nyu.name, nyu.kind, nyu.held_out, nyu.border) == ("nyu", "rooms", 50, 10)
     assert (o_haze.name, o_haze.kind, o_haze.held_out, o_haze.finer) == ("o-haze", "pairs", 5, True)
 

@@ -81,7 +81,7 @@ gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machin
 	mkdir -p build/gpu
 	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
-	  --target build/gpu/packages safetensors tqdm torchmetrics lightning-utilities packaging
+	  --target build/gpu/packages safetensors filelock tqdm torchmetrics lightning-utilities packaging
 
 plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
 	cmake -S export/plugin -B build/plugin \

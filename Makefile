@@ -51,8 +51,9 @@ build/npm/installed: demo/web/package.json demo/web/package-lock.json demo/web/.
 	cd build/npm && npm ci --silent
 	touch $@
 
-# The README's tables, measured on this machine; timings want it quiet. DATA is for research only.
-DATA = ../shared/data
+# The README's tables, measured on this machine; timings want it quiet. DATA is a folder with
+# sots-indoor/, nyu/ and others, see docs/data.md.
+DATA = data
 BENCH = .venv/bin/dehaze-bench
 MODELS = build/models
 RESULTS = docs/benchmark
@@ -89,7 +90,7 @@ gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machin
 	mkdir -p build/gpu
 	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
-	  --target build/gpu/packages safetensors tqdm torchmetrics lightning-utilities packaging
+	  --target build/gpu/packages safetensors filelock tqdm torchmetrics lightning-utilities packaging
 
 plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
 	cmake -S export/plugin -B build/plugin \

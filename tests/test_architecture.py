@@ -33,7 +33,7 @@ ALLOWED = {
 
 LAYERS = {
     "runtime": (
-        "errors prefetch timing",
+        "decoding errors prefetch timing",
         "output_file media model haze cuda",
         "command session preview datasets",
         "onnxruntime_session trt",
@@ -47,7 +47,7 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report flicker_command latency_command quality_command",
+        "report data_command flicker_command latency_command quality_command",
         "cli",
     ),
 }

@@ -37,7 +37,7 @@ def error_line(arguments: list[str], code: int, capsys: pytest.CaptureFixture[st
 
 def test_missing_data_give_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     message = error_line(["edge", "--data", str(tmp_path / "none")], 1, capsys)
-    assert "expected a folder of training data" in message
+    assert "expected a folder of pictures" in message
 
 
 def test_a_loss_without_its_helper_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:

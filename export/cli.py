@@ -169,7 +169,7 @@ def _from_network(options: argparse.Namespace) -> None:
 def _export(options: argparse.Namespace) -> list[Path]:
     from dehaze.train.checkpoint import shipped_or_path
 
-    from .comparison import COMPARED_SIZES
+    from .graph.comparison import COMPARED_SIZES
     from .model_file import ExportOptions, export_checkpoint, export_random_weights
 
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
@@ -239,7 +239,7 @@ def _engine_options(options: argparse.Namespace) -> EngineOptions:
 def _lint(model: Path) -> None:
     import onnx
 
-    from .tensorrt_lint import lint, report
+    from .trt.lint import lint, report
 
     try:
         graph = onnx.load(model)

@@ -19,11 +19,11 @@ from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network, parameter_count
 from dehaze.train.networks.network import Network
 
-from .base_graph import Form, Target, base_model
-from .comparison import Comparison, compare, speed_ratio
-from .precision import Calibrated, Converted, Precision, at_precision
-from .sensitivity import mean_psnr, write_sensitivity
-from .tensorrt_graph import for_tensorrt
+from .graph.base import Form, Target, base_model
+from .graph.comparison import Comparison, compare, speed_ratio
+from .precision.convert import Calibrated, Converted, Precision, at_precision
+from .precision.sensitivity import mean_psnr, write_sensitivity
+from .trt.form import for_tensorrt
 
 
 @dataclass(frozen=True)

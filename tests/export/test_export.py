@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from dehaze.export import comparison
 from dehaze.export.cli import main
-from dehaze.export.image_graph import interpolation_weights
+from dehaze.export.graph import comparison
+from dehaze.export.graph.image import interpolation_weights
 from dehaze.runtime import open_dehazer
 from dehaze.train.checkpoint import load_network
 

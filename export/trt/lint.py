@@ -1,7 +1,7 @@
 """Says before the device does what TensorRT would refuse in an ONNX graph, or compute wrongly.
 
 For strongly typed networks read by TensorRT's ONNX parser: precision is in the graph, and nothing
-is cast behind its back. The limits are in `tensorrt_operators`, with their sources.
+is cast behind its back. The limits are in `operators`, with their sources.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import onnx
 
 from dehaze.runtime.errors import UsageError
 
-from . import tensorrt_operators as limits
-from .tensorrt_operators import JETPACK_6, NEWEST, TensorRtVersion
-from .tensorrt_quantisation_rules import QUANTISATION_RULES
-from .tensorrt_rules import NODE_RULES, Problem, error, warning
+from . import operators as limits
+from .operators import JETPACK_6, NEWEST, TensorRtVersion
+from .quantisation_rules import QUANTISATION_RULES
+from .rules import NODE_RULES, Problem, error, warning
 from .typed_graph import TypedGraph
 
 
@@ -83,7 +83,7 @@ def _known(version: TensorRtVersion | tuple[int, int]) -> TensorRtVersion:
     if known < JETPACK_6 or known.major not in limits.OPSETS:
         raise UsageError(
             f"expected TensorRT {JETPACK_6} or newer, up to {max(limits.OPSETS)}.x, got {known}; "
-            f"extend export/tensorrt_operators.py"
+            f"extend export/trt/operators.py"
         )
     return known
 

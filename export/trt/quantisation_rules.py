@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import onnx
 from onnx import NodeProto, TensorProto
 
-from . import tensorrt_operators as limits
-from .tensorrt_operators import TensorRtVersion
-from .tensorrt_rules import Problem, Rule, error
+from . import operators as limits
+from .operators import TensorRtVersion
+from .rules import Problem, Rule, error
 from .typed_graph import TypedGraph, type_name, type_names
 
 _PAIR = ("QuantizeLinear", "DequantizeLinear")

@@ -11,11 +11,11 @@ import numpy as np
 from onnx import ModelProto
 from tqdm import tqdm
 
+from dehaze.export.graph.comparison import session_of
 from dehaze.runtime.errors import GateError
 from dehaze.runtime.output_file import finished_output
 
 from .calibration import Picture
-from .comparison import session_of
 
 RANKED_EVERY = 6
 """Of the scoring pictures, for the ranking."""

@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 from onnx import ModelProto
 
+from dehaze.export.graph.base import Target
+from dehaze.export.graph.comparison import psnr_between
+from dehaze.export.graph.passes import copied, fold_norms
 from dehaze.runtime.errors import GateError
 
-from .base_graph import Target
 from .calibration import CalibrationData, activation_ranges, load_calibration_data
-from .comparison import psnr_between
-from .graph_passes import copied, fold_norms
-from .half_precision import half_precision
+from .half import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised
 from .sensitivity import Sensitivity, choose_layers, mean_psnr
 

@@ -15,8 +15,8 @@ import torch
 from test_deform import Case, largest_difference, onnxruntime_deform_conv
 from torch import Tensor
 
-PLUGIN = Path(__file__).parent.parent.parent / "export" / "plugin"
-SOURCES = Path(__file__).parent / "plugin"
+PLUGIN = Path(__file__).parents[3] / "export" / "plugin"
+SOURCES = Path(__file__).parent
 Pair = ctypes.c_int32 * 2
 
 

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple
 import onnx
 from onnx import NodeProto, TensorProto
 
-from . import tensorrt_operators as limits
-from .tensorrt_operators import JETPACK_6, TensorRtVersion
+from . import operators as limits
+from .operators import JETPACK_6, TensorRtVersion
 from .typed_graph import TypedGraph, type_name, type_names
 
 

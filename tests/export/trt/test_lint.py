@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import numpy_helper, parser
 
-from dehaze.export.tensorrt_lint import Finding, lint, report
+from dehaze.export.trt.lint import Finding, lint, report
 from dehaze.runtime import UsageError
 from dehaze.runtime.model.shipped import model_path
 

@@ -15,7 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_help
 
 from dehaze.train.networks.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
-from .estimator_graph import OPSET
+from .from_torch import OPSET
 
 IR_VERSION = 9
 NETWORK = "net_"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
+from dehaze.export.graph.passes import constants, copied, remove_unused
 from dehaze.runtime.errors import GateError
 
-from .graph_passes import constants, copied, remove_unused
-from .tensorrt_lint import lint, report
-from .tensorrt_operators import PLUGIN, PLUGIN_DOMAIN
+from .lint import lint, report
+from .operators import PLUGIN, PLUGIN_DOMAIN
 
 PLUGIN_VERSION = "1"
 

@@ -1,4 +1,4 @@
-"""What TensorRT's ONNX parser accepts, as tables; `tensorrt_lint` holds a graph against them.
+"""What TensorRT's ONNX parser accepts, as tables; `lint` holds a graph against them.
 
 Facts from onnx/onnx-tensorrt: docs/operators.md of 10.1 (nearest stored to 10.3) and 11.1, the
 importers of 10.1 and 11.0, docs/Changelog.md; and from NvInfer.h of v10.3.0 and v11.1. No engine

@@ -6,8 +6,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from dehaze.export.base_graph import base_model
-from dehaze.export.comparison import compare, psnr_between
+from dehaze.export.graph.base import base_model
+from dehaze.export.graph.comparison import compare, psnr_between
 from dehaze.runtime import GateError
 from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network

@@ -11,8 +11,8 @@ from dehaze.train.networks.deform import DeformConv2d
 from dehaze.train.networks.edge import SIZE_MULTIPLE, THUMBNAIL_STRIDE, Edge
 from dehaze.train.networks.network import Network
 
-from .estimator_graph import GridEstimator, onnx_from_network, simplified
-from .image_graph import model_from_estimator, model_from_image_network
+from .from_torch import GridEstimator, onnx_from_network, simplified
+from .image import model_from_estimator, model_from_image_network
 
 Target = Literal["onnxruntime", "onnxruntime-arm", "tensorrt"]
 """The engine that a graph is written for."""

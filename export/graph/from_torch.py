@@ -57,7 +57,7 @@ class GridEstimator(nn.Module):
         self.estimator = estimator
 
     def forward(self, thumbnail: Tensor) -> Tensor:
-        """(N, 3, h, w) RGB in [0, 1] to (N, 4, h / 2, w / 2)."""
+        """(N, 3, h, w) RGB in [0, 1] to (N, C, h / 2, w / 2), the gains and biases of a cell."""
         grid: Tensor = self.estimator(thumbnail).grid()
         return grid
 

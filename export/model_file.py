@@ -19,7 +19,7 @@ from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network, parameter_count
 from dehaze.train.networks.network import Network
 
-from .graph.base import Form, Target, base_model
+from .graph.base import BaseModels, Form, Target
 from .graph.comparison import Comparison, compare, speed_ratio
 from .precision.convert import Calibrated, Converted, Precision, at_precision
 from .precision.sensitivity import mean_psnr, write_sensitivity
@@ -92,11 +92,12 @@ def _export(network: Network, origin: _Origin, out: Path, options: ExportOptions
     calibrated = Calibrated(options.data, origin.name, options.pictures)
     if options.precision == "int8" or options.validated:
         _ = calibrated.data  # before minutes of work: a folder may not be there
-    return [_write(network, origin, out, options, target, calibrated) for target in options.targets]
+    bases = BaseModels(network, origin.name)
+    return [_write(bases, origin, out, options, target, calibrated) for target in options.targets]
 
 
 def _write(
-    network: Network,
+    bases: BaseModels,
     origin: _Origin,
     out: Path,
     options: ExportOptions,
@@ -106,7 +107,7 @@ def _write(
     form = options.form or default_form(target)
     path = out / f"{file_stem(origin.name, options.precision, target, form)}.onnx"
     with finished_output(path, overwrite=True) as unfinished:  # before minutes of work
-        converted, exported = _converted(network, origin, path, options, target, calibrated)
+        converted, exported = _converted(bases, origin, path, options, target, calibrated)
         unfinished.write_bytes(converted.model.SerializeToString())
     if converted.sensitivity is not None:
         write_sensitivity(converted.sensitivity, path.with_suffix(".sensitivity.json"))
@@ -114,7 +115,7 @@ def _write(
 
 
 def _converted(
-    network: Network,
+    bases: BaseModels,
     origin: _Origin,
     path: Path,
     options: ExportOptions,
@@ -123,7 +124,7 @@ def _converted(
 ) -> tuple[Converted, Exported]:
     """The whole model for a target, with its contract."""
     form = options.form or default_form(target)
-    base = base_model(network, origin.name, target, form)
+    network, base = bases.network, bases.model(target, form)
     comparison = compare(base, network)
     plugin = form == "plugin"
     converted = at_precision(

@@ -1,9 +1,10 @@
-"""Which engine runs a model, and why: ONNX Runtime or TensorRT.
+"""Which engine runs a model, and why: ONNX Runtime, TensorRT or TensorRT-RTX.
 
-an .engine file, a model for TensorRT    TensorRT; an error where that cannot be
-`backend` onnxruntime or tensorrt        that one; an error where that cannot be
-auto                                     TensorRT where there is a GPU, TensorRT and an engine
-                                         or a model for it beside this one; else ONNX Runtime
+an .engine file                          the TensorRT that built it; an error where it is not here
+a model for TensorRT                     TensorRT or TensorRT-RTX; an error where neither is here
+`backend` onnxruntime, tensorrt, rtx     that one; an error where that cannot be
+auto                                     TensorRT, else TensorRT-RTX, where there is a GPU and an
+                                         engine or a model for it beside this one; else ONNX Runtime
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
 from .model.shipped import TWIN_SUFFIX, contract_of
 from .session import Session
-from .trt.engine_file import ENGINE_SUFFIX
+from .trt.engine_file import ENGINE_SUFFIX, read_engine
 from .trt.engine_search import tensorrt_form_of
-from .trt.host import tensorrt_host
+from .trt.host import LIBRARIES, tensorrt_host, use_library
 
 if TYPE_CHECKING:
     from .onnxruntime_session import Provider
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "OpenedSession", "open_session"]
 
-Backend: TypeAlias = Literal["auto", "onnxruntime", "tensorrt"]
+RTX = LIBRARIES["rtx"].title
+Backend: TypeAlias = Literal["auto", "onnxruntime", "tensorrt", "rtx"]
 
 
 class OpenedSession(NamedTuple):
@@ -56,17 +58,19 @@ def open_session(
     """
     if backend not in get_args(Backend):
         raise UsageError(f"expected backend {' or '.join(get_args(Backend))}, got {backend}")
-    if backend == "tensorrt" and provider != "cpu":
+    if backend in ("tensorrt", "rtx") and provider != "cpu":
         raise UsageError(f"provider {provider} is one of ONNX Runtime's; leave the backend to it")
     if path.suffix == ENGINE_SUFFIX:
         if backend == "onnxruntime" or provider != "cpu":
             raise UsageError(f"{path}: an engine runs in TensorRT alone; open the ONNX file")
+        use_library("rtx" if read_engine(path)[0].host.title == RTX else "tensorrt")
         return _only_tensorrt(path, tensorrt, f"{path.name} is an engine")
     if backend == "onnxruntime" or provider != "cpu":
         return _onnxruntime(path, threads, provider, "as asked")
+    use_library(None if backend == "auto" else backend)
     if contract_of(path).target == "tensorrt":
         return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
-    if backend == "tensorrt":
+    if backend != "auto":
         return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
     return _best(path, threads, tensorrt)
 
@@ -74,6 +78,7 @@ def open_session(
 def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> OpenedSession:
     """TensorRT where it can run this model, else ONNX Runtime and what TensorRT lacks."""
     try:
+        use_library(None)
         host = tensorrt_host()
         form = tensorrt_form_of(path)
         if form is None:
@@ -81,7 +86,7 @@ def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> O
                 f"beside {path.name} expected an engine or a model for TensorRT of the same "
                 f"weights, got none; make one with `dehaze-export --fp16 --target tensorrt`"
             )
-        return _tensorrt(form, options, f"{host.gpu}, TensorRT {host.tensorrt_version}")
+        return _tensorrt(form, options, f"{host.gpu}, {host.tensorrt}")
     except DehazeError as error:
         return _onnxruntime(path, threads, "cpu", one_line(error))
 
@@ -99,11 +104,12 @@ def _only_tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> Ope
 
 
 def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
-    tensorrt_host()  # counts the devices: importing what follows must not touch TensorRT before
+    # Counts the devices: importing what follows must not touch TensorRT before.
+    name = "rtx" if tensorrt_host().title == RTX else "tensorrt"
     from .trt.session import TensorRTSession
 
     session = TensorRTSession(path, options)
-    return OpenedSession(session, f"tensorrt: {why}; runs {session.engine_path.name}")
+    return OpenedSession(session, f"{name}: {why}; runs {session.engine_path.name}")
 
 
 def _onnxruntime(path: Path, threads: int | None, provider: Provider, why: str) -> OpenedSession:

@@ -131,9 +131,10 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--backend",
-        choices=("auto", "onnxruntime", "tensorrt"),
+        choices=("auto", "onnxruntime", "tensorrt", "rtx"),
         default="auto",
-        help="what runs the model (default: auto, TensorRT where it can)",
+        help="what runs the model; rtx is TensorRT-RTX, for desktop GPUs (default: auto, the first "
+        "of tensorrt, rtx and onnxruntime that can)",
     )
     add(
         "--provider",

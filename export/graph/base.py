@@ -13,6 +13,7 @@ from dehaze.train.networks.network import Network
 
 from .from_torch import GridEstimator, onnx_from_network, simplified
 from .image import model_from_estimator, model_from_image_network
+from .passes import copied
 
 Target = Literal["onnxruntime", "onnxruntime-arm", "tensorrt"]
 """The engine that a graph is written for."""
@@ -21,22 +22,43 @@ Form = Literal["standard", "plugin", "gridsample"]
 GridSample, for ONNX Runtime before 1.25 and as a cross-check."""
 
 
-def base_model(network: Network, name: str, target: Target, form: Form) -> ModelProto:
-    """The model in float32; of the plugin's form it still has DeformConv, so that it can run.
+class BaseModels:
+    """The models of a network in float32, where all conversions start.
 
-    Raises:
-        GateError: simplifying changed what it gives.
+    The torch part is exported once for each way to write deformable convolution: that takes most of
+    the time, and the targets differ in what is around it.
     """
-    _set_decomposed(network, form == "gridsample")
+
+    def __init__(self, network: Network, name: str) -> None:
+        self.network, self._name = network, name
+        self._graphs: dict[bool, ModelProto] = {}
+
+    def model(self, target: Target, form: Form) -> ModelProto:
+        """The whole model; of the plugin's form it still has DeformConv, so that it can run.
+
+        Raises:
+            GateError: simplifying changed what it gives.
+        """
+        graph = copied(self._graph(form == "gridsample"))
+        if isinstance(self.network, Edge):
+            return model_from_estimator(graph, tensorrt=target == "tensorrt")
+        return model_from_image_network(graph, self._name, self.network.size_multiple)
+
+    def _graph(self, decomposed: bool) -> ModelProto:
+        if decomposed not in self._graphs:
+            self._graphs[decomposed] = _network_graph(self.network, decomposed)
+        return self._graphs[decomposed]
+
+
+def _network_graph(network: Network, decomposed: bool) -> ModelProto:
+    """The network alone, float in and out."""
+    _set_decomposed(network, decomposed)
     if isinstance(network, Edge):
         multiple = SIZE_MULTIPLE // THUMBNAIL_STRIDE
-        graph = onnx_from_network(
-            GridEstimator(network.estimator), "thumbnail", "estimate", multiple
-        )
-        return model_from_estimator(simplified(graph, multiple), tensorrt=target == "tensorrt")
+        estimator = GridEstimator(network.estimator)
+        return simplified(onnx_from_network(estimator, "thumbnail", "estimate", multiple), multiple)
     multiple = network.size_multiple
-    graph = onnx_from_network(network, "input", "output", multiple)
-    return model_from_image_network(simplified(graph, multiple), name, multiple)
+    return simplified(onnx_from_network(network, "input", "output", multiple), multiple)
 
 
 def _set_decomposed(network: nn.Module, decomposed: bool) -> None:

@@ -14,12 +14,12 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from dehaze.export.graph.passes import LAYERS
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.data.folders import open_data
 from dehaze.train.validation import Example, examples_from, spread
 
+from ..graph.passes import LAYERS
 
 
 @dataclass(frozen=True)

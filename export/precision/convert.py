@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from onnx import ModelProto
 
-from dehaze.export.graph.base import Target
-from dehaze.export.graph.comparison import psnr_between
-from dehaze.export.graph.passes import copied, fold_norms
 from dehaze.runtime.errors import GateError
 
+from ..graph.base import Target
+from ..graph.comparison import psnr_between
+from ..graph.passes import copied, fold_norms
 from .calibration import CalibrationData, activation_ranges, load_calibration_data
 from .half import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised

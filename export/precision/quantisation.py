@@ -15,10 +15,10 @@ from typing import Any, Literal
 import onnx
 from onnx import ModelProto
 
-from dehaze.export.graph.image import NETWORK, in_network
-from dehaze.export.graph.passes import constants, copied
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 
+from ..graph.image import NETWORK, in_network
+from ..graph.passes import constants, copied
 from .half import coordinate_nodes
 
 Scheme = Literal["u8s8", "s8s8", "tensorrt"]

@@ -11,10 +11,10 @@ import numpy as np
 from onnx import ModelProto
 from tqdm import tqdm
 
-from dehaze.export.graph.comparison import session_of
 from dehaze.runtime.errors import GateError
 from dehaze.runtime.output_file import finished_output
 
+from ..graph.comparison import session_of
 from .calibration import Picture
 
 RANKED_EVERY = 6

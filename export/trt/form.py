@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, NodeProto, helper, numpy_helper
 
-from dehaze.export.graph.passes import constants, copied, remove_unused
 from dehaze.runtime.errors import GateError
 
-from .lint import lint, report
-from .operators import PLUGIN, PLUGIN_DOMAIN
+from ..graph.passes import constants, copied, remove_unused
+from .lint import PLUGIN, PLUGIN_DOMAIN, lint, report
 
 PLUGIN_VERSION = "1"
 

@@ -1,85 +1,31 @@
-"""An ONNX graph with the type and shape of every tensor, for rules to look into."""
+"""An ONNX graph with the type of every tensor and the node that makes it, for the linter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper, shape_inference
-
-Shape = tuple[int | None, ...]
-"""None where the size is not fixed."""
+from onnx import NodeProto, TensorProto, shape_inference
 
 
 class TypedGraph:
-    """The main graph of a model; bodies of control flow are not looked into.
+    """The main graph of a model; bodies of control flow are not looked into."""
 
-    Args:
-        plugin: operator without a schema whose output has its first input's type and its last
-            input's number of channels, so that inference goes on behind it.
-    """
-
-    def __init__(self, model: onnx.ModelProto, plugin: str = "") -> None:
+    def __init__(self, model: onnx.ModelProto) -> None:
         self.nodes: list[NodeProto] = list(model.graph.node)
         self.inputs = {value.name for value in model.graph.input}
-        self.outputs = {value.name for value in model.graph.output}
-        self.constants = _constants(model.graph)
+        self.constants = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
         self.producers = {name: node for node in self.nodes for name in node.output if name}
-        self.inference_error = ""
-        self.types: dict[str, int] = {}
-        self.shapes: dict[str, Shape] = {}
-        self._infer(model, plugin)
-
-    def _infer(self, model: onnx.ModelProto, plugin: str) -> None:
-        known = onnx.ModelProto()
-        known.CopyFrom(model)
-        unknown = [node for node in self.nodes if node.op_type == plugin]
-        while True:
-            try:
-                inferred = shape_inference.infer_shapes(known, strict_mode=True, data_prop=True)
-            except shape_inference.InferenceError as failure:
-                self.inference_error = " ".join(str(failure).split())[:300]
-                inferred = shape_inference.infer_shapes(known, data_prop=True)
-            self._read(inferred.graph)
-            ready = [node for node in unknown if node.input[0] in self.types]
-            if not ready:
-                return
-            for node in ready:
-                known.graph.value_info.append(self._plugin_output(node))
-                unknown.remove(node)
-
-    def _read(self, graph: onnx.GraphProto) -> None:
-        for value in (*graph.input, *graph.value_info, *graph.output):
-            if (kind := value.type.tensor_type).elem_type:
-                self.types[value.name] = kind.elem_type
-            if kind.HasField("shape"):
-                self.shapes[value.name] = tuple(
-                    dim.dim_value if dim.HasField("dim_value") else None for dim in kind.shape.dim
-                )
-        for name, array in self.constants.items():
-            self.types[name] = helper.np_dtype_to_tensor_dtype(array.dtype)
-            self.shapes[name] = array.shape
-
-    def _plugin_output(self, node: NodeProto) -> ValueInfoProto:
-        batch, *_, height, width = self.shapes.get(node.input[0], (None,) * 4)
-        channels = self.shapes.get(node.input[-1], (None,))[0]
-        shape = (batch, channels, height, width)
-        return helper.make_tensor_value_info(node.output[0], self.types[node.input[0]], shape)
+        inferred = shape_inference.infer_shapes(model).graph
+        values = (*inferred.input, *inferred.value_info, *inferred.output)
+        self.types = {value.name: value.type.tensor_type.elem_type for value in values}
+        self.types |= self.constants
+        """Of a tensor behind an operator without a schema, such as our plugin, none is known."""
 
     def producer(self, name: str) -> str:
         """Operator that makes the tensor `name`; empty for inputs and initializers."""
         node = self.producers.get(name)
         return node.op_type if node else ""
-
-    def consumers(self, name: str) -> Iterator[tuple[NodeProto, int]]:
-        """Nodes that take the tensor `name`, and as which input."""
-        for node in self.nodes:
-            for index, given in enumerate(node.input):
-                if given == name:
-                    yield node, index
 
     def operators_before(self, node: NodeProto, count: int) -> list[str]:
         """Up to `count` operators in the line of first inputs that ends in `node`."""
@@ -89,27 +35,21 @@ class TypedGraph:
             node = before
         return found
 
-
-def _constants(graph: onnx.GraphProto) -> dict[str, NDArray[Any]]:
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant":
-            (attribute,) = node.attribute
-            value = helper.get_attribute_value(attribute)
-            if isinstance(value, TensorProto):
-                constants[node.output[0]] = numpy_helper.to_array(value)
-            elif attribute.name.startswith("value_int"):
-                constants[node.output[0]] = np.array(value, np.int64)
-            elif attribute.name.startswith("value_float"):
-                constants[node.output[0]] = np.array(value, np.float32)
-    return constants
-
-
-def type_name(kind: int) -> str:
-    """FLOAT, INT64 and so on."""
-    return TensorProto.DataType.Name(kind)
+    def operators_that_make(self, name: str) -> set[str]:
+        """Every operator that a tensor is computed with, back to the inputs' shapes."""
+        found: set[str] = set()
+        pending, seen = [name], set()
+        while pending:
+            node = self.producers.get(pending.pop())
+            if node is None or id(node) in seen:
+                continue
+            seen.add(id(node))
+            found.add(node.op_type)
+            if node.op_type != "Shape":
+                pending += node.input
+        return found
 
 
 def type_names(kinds: Iterable[int]) -> str:
-    """Each once, in alphabetical order."""
-    return ", ".join(sorted({type_name(kind) for kind in kinds}))
+    """FLOAT, INT64 and so on, each once, in alphabetical order."""
+    return ", ".join(sorted({TensorProto.DataType.Name(kind) for kind in kinds}))

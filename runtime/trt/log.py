@@ -1,25 +1,33 @@
-"""What TensorRT says goes wrong, kept for our own error messages. Needs TensorRT to import."""
+"""What TensorRT says: errors for our own messages, and its account of an engine that it built.
+
+Needs TensorRT to import.
+"""
 
 from __future__ import annotations
 
 from ..errors import one_line
+from .built_layers import HEADING
 from .library import trt
 
 __all__ = ["LOG", "TensorRTLog"]
 
 
 class TensorRTLog(trt.ILogger):  # type: ignore[misc]  # tensorrt ships no type information
-    """Keeps errors in words and drops the rest, which would land in the progress bar."""
+    """Keeps that and drops the rest, which would land in the progress bar."""
 
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[str] = []
         """One line each, oldest first: the first is the cause, later ones are its echo."""
+        self.engine = ""
+        """The builder's account of the last engine; empty where it gives none."""
 
     def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
         """Called by TensorRT, from any of its threads."""
         if severity in (trt.ILogger.Severity.INTERNAL_ERROR, trt.ILogger.Severity.ERROR):
             self.errors.append(one_line(RuntimeError(msg)))
+        elif msg.startswith(HEADING):
+            self.engine = msg
 
     def reason(self) -> str:
         """The first error, short enough for a message."""

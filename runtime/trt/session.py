@@ -1,4 +1,4 @@
-"""The TensorRT backend: an NVIDIA GPU, on a desktop or a Jetson.
+"""The TensorRT backend: an NVIDIA GPU, on a desktop or a Jetson, by TensorRT or TensorRT-RTX.
 
 Not run on a GPU yet. Its names are checked against the bindings of TensorRT 10.3 to 11.4 and of
 the lean runtime, its order of copies, graphs and waits against fakes of TensorRT and CUDA.
@@ -19,7 +19,7 @@ from ..haze.grid import Grid, Thumbnail
 from ..haze.pixel_passes import reduced
 from ..model.contract import ModelContract
 from ..session import DeepFrames, Frames
-from .engine_cache import build_command, cached_engine, load_engine
+from .engine_cache import build_command, buildable_form, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .engine_search import engine_built_from
 from .loaded_engine import TensorRTEngine
@@ -45,6 +45,8 @@ class TensorRTSession:
 
     def __init__(self, path: Path, options: TensorRTOptions | None = None) -> None:
         options = options or TensorRTOptions()
+        if path.suffix != ENGINE_SUFFIX:
+            path = buildable_form(path)
         self._options = options
         self._model = path if path.suffix != ENGINE_SUFFIX else None
         self.engine_path, plugin = _engine_of(path, options)
@@ -56,7 +58,11 @@ class TensorRTSession:
         host_code = self._header.version_compatible
         with self._cuda.current():
             self._engine: TensorRTEngine | None = TensorRTEngine(
-                plan, self.engine_path, plugin, host_code=host_code
+                plan,
+                self.engine_path,
+                plugin,
+                host_code=host_code,
+                notice=options.notice,
             )
         self._pipeline: Pipeline | None = None
 

@@ -89,7 +89,7 @@ def _export(network: Network, origin: _Origin, out: Path, options: ExportOptions
         raise UsageError(f"{origin.name} doubles clear pictures for training; it is not exported")
     if options.form == "plugin" and any(target != "tensorrt" for target in options.targets):
         raise UsageError("the plugin's node runs in TensorRT alone; add --target tensorrt")
-    calibrated = Calibrated(options.data, origin.name, options.pictures)
+    calibrated = Calibrated(options.data, options.pictures)
     if options.precision == "int8" or options.validated:
         _ = calibrated.data  # before minutes of work: a folder may not be there
     bases = BaseModels(network, origin.name)

@@ -49,7 +49,6 @@ class Calibrated:
     """The calibration of a network, made once, when first needed, for all targets."""
 
     folders: Sequence[str]
-    network: str
     count: int
     _ranges: Any = None
 

@@ -17,9 +17,8 @@ from typing import NamedTuple
 
 from ..errors import ModelError, OutputError, UsageError, one_line
 from ..output_file import finished_output
-from .built_layers import precisions
 from .library import TITLE, start_plugins, trt
-from .log import LOG
+from .log import LOG, precisions
 from .options import EngineOptions, ShapeRange
 
 __all__ = ["Plan", "plan_from_onnx"]

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ModelError
-from .library import TITLE, JitCache, start_plugins, trt
+from .jit_cache import JitCache
+from .library import TITLE, start_plugins, trt
 from .log import LOG
 
 __all__ = ["Tensor", "TensorRTEngine"]

@@ -86,7 +86,7 @@ def test_weights_too_large_for_half_precision_are_refused(
     model = copied(folded)
     tensor = next(t for t in model.graph.initializer if t.name == "net_estimator.stem.weight")
     tensor.CopyFrom(numpy_helper.from_array(1e6 * numpy_helper.to_array(tensor), tensor.name))
-    unused = precision.Calibrated([], "edge", 1)
+    unused = precision.Calibrated([], 1)
     with np.errstate(over="ignore"), pytest.raises(GateError, match="export without --fp16"):
         precision.at_precision(model, "fp16", "onnxruntime", unused, None, plugin=False)
 

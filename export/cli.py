@@ -244,8 +244,7 @@ def _build(model: Path, out: Path, options: EngineOptions) -> None:
 
 
 def _engine_options(options: argparse.Namespace) -> EngineOptions:
-    from dehaze.runtime.trt.host import use_library
-    from dehaze.runtime.trt.options import EngineOptions, ShapeRange
+    from dehaze.runtime.trt.options import EngineOptions, ShapeRange, use_library
 
     if options.library:
         use_library(options.library)
@@ -282,7 +281,8 @@ def _lint(model: Path, options: argparse.Namespace) -> None:
 def _builder_takes(model: Path, options: EngineOptions) -> bool:
     """Builds the file with TensorRT-RTX and prints what it says; True where it cannot be asked."""
     from dehaze.runtime.errors import ModelError
-    from dehaze.runtime.trt.host import building_host, use_library
+    from dehaze.runtime.trt.host import building_host
+    from dehaze.runtime.trt.options import use_library
     from dehaze.runtime.trt.plugin_library import needs_plugin
 
     if needs_plugin(model):

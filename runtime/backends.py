@@ -17,7 +17,8 @@ from .model.shipped import TWIN_SUFFIX, contract_of
 from .session import Session
 from .trt.engine_file import ENGINE_SUFFIX, read_engine
 from .trt.engine_search import tensorrt_form_of
-from .trt.host import LIBRARIES, tensorrt_host, use_library
+from .trt.host import tensorrt_host
+from .trt.options import LIBRARIES, use_library
 
 if TYPE_CHECKING:
     from .onnxruntime_session import Provider

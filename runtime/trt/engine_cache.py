@@ -14,8 +14,8 @@ from ..model.metadata import metadata_from_onnx
 from ..model.shipped import model_bytes
 from ..output_file import finished_output
 from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
-from .host import LIBRARIES, TensorRTHost, building_host, tensorrt_host
-from .options import EngineOptions
+from .host import TensorRTHost, building_host, tensorrt_host
+from .options import LIBRARIES, EngineOptions
 from .plugin_library import LIBRARY, form_without_plugin, needs_plugin
 
 __all__ = [

@@ -3,74 +3,18 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal, NamedTuple, TypeAlias
 
 from ..cuda.device import cuda_device
 from ..errors import ModelError, one_line
+from .options import LIBRARIES, use_library, wanted_libraries
 
 __all__ = [
-    "LIBRARIES",
-    "Library",
-    "LibraryName",
     "TensorRTHost",
     "building_host",
     "tensorrt_host",
-    "use_library",
-    "wanted_libraries",
 ]
-
-LibraryName: TypeAlias = Literal["tensorrt", "rtx", "lean"]
-
-
-class Library(NamedTuple):
-    """A kind of TensorRT that this package can run engines with."""
-
-    title: str
-    """As messages call it."""
-    modules: tuple[str, ...]
-    """Its Python module, under the names that its packages give it."""
-    minimum: tuple[int, ...]
-    """Older versions cannot build strongly typed networks from our models."""
-
-
-LIBRARIES: dict[LibraryName, Library] = {
-    "tensorrt": Library("TensorRT", ("tensorrt",), (10, 3)),  # that of JetPack 6
-    "rtx": Library("TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), (1, 2)),
-    "lean": Library("TensorRT", ("tensorrt_lean",), (10, 3)),
-}
-"""In the order of preference."""
-
-_wanted: tuple[LibraryName, ...] = tuple(LIBRARIES)
-
-
-def wanted_libraries() -> tuple[LibraryName, ...]:
-    """The libraries that this process may use; the first installed one is taken."""
-    return _wanted
-
-
-def use_library(name: LibraryName | None) -> None:
-    """Says which kind of TensorRT is opened next; for `tensorrt` its lean runtime will do, too.
-
-    Args:
-        name: None for the one that is loaded, or the first that is installed.
-
-    Raises:
-        ModelError: the process uses another one already. Their objects do not mix.
-    """
-    global _wanted  # one for the process, as the library itself is
-    names = tuple(LIBRARIES)
-    if name is not None:
-        names = ("tensorrt", "lean") if name == "tensorrt" else (name,)
-    used = sys.modules.get(f"{__package__}.library")
-    if used is not None and used.NAME not in names:
-        raise ModelError(
-            f"expected {LIBRARIES[names[0]].title}, got a process that uses "
-            f"{LIBRARIES[used.NAME].title} already; open the model in another one"
-        )
-    _wanted = names
 
 
 @dataclass(frozen=True)
@@ -117,7 +61,7 @@ def building_host() -> TensorRTHost:
     try:
         host = tensorrt_host()
     except ModelError:
-        modules = LIBRARIES["rtx"].modules if "rtx" in _wanted else ()
+        modules = LIBRARIES["rtx"].modules if "rtx" in wanted_libraries() else ()
         if not any(find_spec(module) for module in modules):
             raise
         use_library("rtx")
@@ -131,13 +75,18 @@ def _host(gpu: str, compute_capability: tuple[int, int]) -> TensorRTHost:
     try:
         from .library import NAME, trt
     except (ImportError, OSError) as error:
-        wanted = LIBRARIES[_wanted[0]]
+        wanted = LIBRARIES[wanted_libraries()[0]]
         raise ModelError(
             f"expected {wanted.title} {_dotted(wanted.minimum)} or newer, got none "
             f"({one_line(error)[:120]}; a desktop gets one by `pip install 'dehaze-edge[rtx]'`, "
             f"and a virtual environment sees JetPack's with --system-site-packages)"
         ) from error
     library = LIBRARIES[NAME]
+    if NAME not in wanted_libraries():
+        raise ModelError(
+            f"expected {LIBRARIES[wanted_libraries()[0]].title}, got a process that uses "
+            f"{library.title} already, and their objects do not mix; open the model in another one"
+        )
     host = TensorRTHost(gpu, compute_capability, trt.__version__, library.title)
     if host.tensorrt_release < library.minimum:
         raise ModelError(

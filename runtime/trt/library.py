@@ -16,8 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ..errors import ModelError, UsageError
-from .host import LIBRARIES, LibraryName, wanted_libraries
-from .options import EngineOptions
+from .options import LIBRARIES, EngineOptions, LibraryName, wanted_libraries
 
 if TYPE_CHECKING:
     import tensorrt as trt

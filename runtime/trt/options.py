@@ -1,4 +1,4 @@
-"""How to build an engine, and how the TensorRT backend opens and runs one.
+"""Which TensorRT builds and runs engines, how to build one, and how the backend opens one.
 
 None of it needs TensorRT to import.
 """
@@ -9,12 +9,63 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..cuda.api import CudaBinding
 from ..errors import UsageError
 
-__all__ = ["EngineOptions", "HardwareCompatibility", "Shape", "ShapeRange", "TensorRTOptions"]
+__all__ = [
+    "LIBRARIES",
+    "EngineOptions",
+    "HardwareCompatibility",
+    "Library",
+    "LibraryName",
+    "Shape",
+    "ShapeRange",
+    "TensorRTOptions",
+    "use_library",
+    "wanted_libraries",
+]
+
+LibraryName: TypeAlias = Literal["tensorrt", "rtx", "lean"]
+
+
+class Library(NamedTuple):
+    """A kind of TensorRT that this package can run engines with."""
+
+    title: str
+    """As messages call it."""
+    modules: tuple[str, ...]
+    """Its Python module, under the names that its packages give it."""
+    minimum: tuple[int, ...]
+    """Older versions cannot build strongly typed networks from our models."""
+
+
+LIBRARIES: dict[LibraryName, Library] = {
+    "tensorrt": Library("TensorRT", ("tensorrt",), (10, 3)),  # that of JetPack 6
+    "rtx": Library("TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), (1, 2)),
+    "lean": Library("TensorRT", ("tensorrt_lean",), (10, 3)),
+}
+"""In the order of preference."""
+
+_wanted: tuple[LibraryName, ...] = tuple(LIBRARIES)
+
+
+def wanted_libraries() -> tuple[LibraryName, ...]:
+    """The libraries that this process may use; the first installed one is taken."""
+    return _wanted
+
+
+def use_library(name: LibraryName | None) -> None:
+    """Says which kind of TensorRT is opened next; for `tensorrt` its lean runtime will do, too.
+
+    Args:
+        name: None for the one that is loaded, or the first that is installed.
+    """
+    global _wanted  # one for the process, as the library itself is
+    names = tuple(LIBRARIES) if name is None else (name,)
+    _wanted = ("tensorrt", "lean") if name == "tensorrt" else names
+
 
 Shape: TypeAlias = tuple[int, int, int, int]
 """(N, H, W, 3) of the input `image`."""

@@ -23,8 +23,7 @@ from dehaze.export.precision.half import half_precision
 from dehaze.export.precision.quantisation import quantisable_layers, quantised
 from dehaze.export.trt.form import for_tensorrt
 from dehaze.runtime import ModelError
-from dehaze.runtime.trt import host
-from dehaze.runtime.trt.options import EngineOptions, ShapeRange
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange, use_library
 from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network
 from dehaze.train.networks.ffa_net import FfaNet
@@ -49,7 +48,7 @@ class Built(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def _with_rtx() -> None:
-    host.use_library("rtx")
+    use_library("rtx")
 
 
 def built(model: ModelProto, shapes: ShapeRange, folder: Path) -> Built:

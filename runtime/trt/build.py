@@ -68,7 +68,8 @@ def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> Pl
     LOG.errors.clear()  # what an old timing cache led to is not the reason for what follows
     plan: trt.IHostMemory | None = builder.build_serialized_network(network, config)
     if plan is None:
-        raise ModelError(f"{model}: {TITLE} cannot build an engine ({LOG.reason()})")
+        advice = "; --workspace allows more" if "OutOfMemory" in LOG.reason() else ""
+        raise ModelError(f"{model}: {TITLE} cannot build an engine ({LOG.reason()}){advice}")
     if options.timing_cache is not None:
         _save_timing_cache(config, options.timing_cache)
     return Plan(bytes(plan), precisions(LOG.engine))

@@ -91,6 +91,13 @@ def test_the_words_of_the_parser_and_of_the_builder(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["blur.onnx"]
 
 
+def test_too_little_memory_is_told_with_what_allows_more(tmp_path: Path) -> None:
+    large = EngineOptions(shapes=ShapeRange.fixed(1080, 1920), workspace_mib=1)
+    mean = "m = ReduceMean <keepdims = 1> (f) e = Sub (f, m) s = Softmax (e) g = Add (s, m)"
+    with pytest.raises(ModelError, match=r"OutOfMemory.*--workspace allows more"):
+        engine_from_onnx(model(tmp_path, mean), None, large)
+
+
 def test_a_fixed_model_takes_its_own_shape_alone(tmp_path: Path) -> None:
     path = model(tmp_path, shape="1, 96, 160, 3")
     engine_from_onnx(path, None, EngineOptions(shapes=ShapeRange.fixed(96, 160)))

@@ -145,11 +145,14 @@ def _run(options: argparse.Namespace) -> None:
     ignored = [] if options.engine else _given(options, ENGINE_ONLY)
     if ignored:
         raise UsageError(f"{', '.join(ignored)} describe an engine; add --engine")
+    from dehaze.runtime.trt.options import using_library
+
     try:
-        if options.model.endswith(".onnx"):
-            _from_onnx(Path(options.model), options)
-        else:
-            _from_network(options)
+        with using_library(options.library):
+            if options.model.endswith(".onnx"):
+                _from_onnx(Path(options.model), options)
+            else:
+                _from_network(options)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed, which exports and --lint need: "
@@ -244,10 +247,8 @@ def _build(model: Path, out: Path, options: EngineOptions) -> None:
 
 
 def _engine_options(options: argparse.Namespace) -> EngineOptions:
-    from dehaze.runtime.trt.options import EngineOptions, ShapeRange, use_library
+    from dehaze.runtime.trt.options import EngineOptions, ShapeRange
 
-    if options.library:
-        use_library(options.library)
     shapes = options.shapes or [(64, 64), (720, 1280), (1080, 1920)]
     return EngineOptions(
         shapes=ShapeRange(*((1, height, width, 3) for height, width in shapes)),
@@ -282,23 +283,25 @@ def _builder_takes(model: Path, options: EngineOptions) -> bool:
     """Builds the file with TensorRT-RTX and prints what it says; True where it cannot be asked."""
     from dehaze.runtime.errors import ModelError
     from dehaze.runtime.trt.host import building_host
-    from dehaze.runtime.trt.options import use_library
+    from dehaze.runtime.trt.options import using_library
     from dehaze.runtime.trt.plugin_library import needs_plugin
 
     if needs_plugin(model):
         print("TensorRT-RTX was not asked: it takes no plugins; ask it of the gridsample form")
         return True
-    try:
-        use_library("rtx")
-        building_host()
-    except ModelError:
-        print("TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` on x86-64 gives one")
-        return True
-    from dehaze.runtime.trt.build import plan_from_onnx
+    with using_library("rtx"):
+        try:
+            building_host()
+        except ModelError:
+            print("TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` has it for x86-64")
+                "TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` on x86-64 gives one"
+            )
+            return True
+        from dehaze.runtime.trt.build import plan_from_onnx
 
-    try:
-        plan_from_onnx(model, options)
-    except (ModelError, UsageError) as refusal:
-        print(refusal)
-        return False
+        try:
+            plan_from_onnx(model, options)
+        except (ModelError, UsageError) as refusal:
+            print(refusal)
+            return False
     return True

@@ -9,19 +9,19 @@ auto                                     TensorRT, else TensorRT-RTX, where ther
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
-from .model.shipped import TWIN_SUFFIX, contract_of
+from .model.shipped import TWIN_SUFFIX, contract_of, model_bytes
 from .session import Session
 from .trt.engine_file import ENGINE_SUFFIX, read_engine
 from .trt.engine_search import tensorrt_form_of
 from .trt.host import tensorrt_host
-from .trt.options import LIBRARIES, use_library
+from .trt.options import LIBRARIES, using_library
 
 if TYPE_CHECKING:
-    from .onnxruntime_session import Provider
     from .trt.options import TensorRTOptions
 
 __all__ = ["Backend", "OpenedSession", "open_session"]
@@ -43,13 +43,14 @@ def open_session(
     backend: Backend = "auto",
     *,
     threads: int | None = None,
-    provider: Provider = "cpu",
+    provider: str = "cpu",
     tensorrt: TensorRTOptions | None = None,
 ) -> OpenedSession:
     """Opens a model or engine file with the backend that it, the machine and the caller want.
 
     Args:
         threads, provider: of ONNX Runtime; a provider other than the CPU asks for ONNX Runtime.
+            `auto` is the fastest one that is installed, see `fastest_provider`.
         tensorrt: how TensorRT opens it; None for the defaults.
 
     Raises:
@@ -64,22 +65,21 @@ def open_session(
     if path.suffix == ENGINE_SUFFIX:
         if backend == "onnxruntime" or provider != "cpu":
             raise UsageError(f"{path}: an engine runs in TensorRT alone; open the ONNX file")
-        use_library("rtx" if read_engine(path)[0].host.title == RTX else "tensorrt")
-        return _only_tensorrt(path, tensorrt, f"{path.name} is an engine")
+        with using_library("rtx" if read_engine(path)[0].host.title == RTX else "tensorrt"):
+            return _only_tensorrt(path, tensorrt, f"{path.name} is an engine")
     if backend == "onnxruntime" or provider != "cpu":
         return _onnxruntime(path, threads, provider, "as asked")
-    use_library(None if backend == "auto" else backend)
-    if contract_of(path).target == "tensorrt":
-        return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
-    if backend != "auto":
-        return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
-    return _best(path, threads, tensorrt)
+    with using_library(None if backend == "auto" else backend):
+        if contract_of(path).target == "tensorrt":
+            return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
+        if backend != "auto":
+            return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
+        return _best(path, threads, tensorrt)
 
 
 def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> OpenedSession:
     """TensorRT where it can run this model, else ONNX Runtime and what TensorRT lacks."""
     try:
-        use_library(None)
         host = tensorrt_host()
         form = tensorrt_form_of(path)
         if form is None:
@@ -113,14 +113,20 @@ def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSe
     return OpenedSession(session, f"{name}: {why}; runs {session.engine_path.name}")
 
 
-def _onnxruntime(path: Path, threads: int | None, provider: Provider, why: str) -> OpenedSession:
+def _onnxruntime(path: Path, threads: int | None, provider: str, why: str) -> OpenedSession:
     """Opens the model, or the one without DeformConv beside it where ONNX Runtime is older.
 
     ONNX Runtime has DeformConv since 1.25, and Python 3.10 stops at 1.23. The other file has the
     same weights and gives the same picture; its deformable convolution is made of GridSample.
     """
     from .onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
+    from .providers.fastest import fastest_provider
 
+    if provider == "auto":
+        provider, why = fastest_provider(
+            hashlib.sha256(model_bytes(path)).hexdigest(),
+            lambda name: OnnxRuntimeSession(path, OnnxRuntimeOptions(threads, name)),
+        )
     options = OnnxRuntimeOptions(threads=threads, provider=provider)
     why = f"onnxruntime: {why}" if provider == "cpu" else f"onnxruntime with {provider}: {why}"
     try:

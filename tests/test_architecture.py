@@ -36,6 +36,7 @@ LAYERS = {
         "errors prefetch timing",
         "output_file media model haze cuda",
         "command session preview datasets",
+        "providers",
         "onnxruntime_session trt",
         "backends",
         "dehazer",

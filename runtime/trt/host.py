@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from ..cuda.device import cuda_device
 from ..errors import ModelError, one_line
-from .options import LIBRARIES, use_library, wanted_libraries
+from .options import LIBRARIES, using_library, wanted_libraries
 
 __all__ = [
     "TensorRTHost",
@@ -64,8 +64,8 @@ def building_host() -> TensorRTHost:
         modules = LIBRARIES["rtx"].modules if "rtx" in wanted_libraries() else ()
         if not any(find_spec(module) for module in modules):
             raise
-        use_library("rtx")
-        host = _host("", (8, 0))
+        with using_library("rtx"):
+            host = _host("", (8, 0))
     if host.title == LIBRARIES["rtx"].title:
         return TensorRTHost("any since Ampere", (8, 0), host.tensorrt_version, host.title)
     return host

@@ -6,7 +6,8 @@ None of it needs TensorRT to import.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
@@ -23,7 +24,7 @@ __all__ = [
     "Shape",
     "ShapeRange",
     "TensorRTOptions",
-    "use_library",
+    "using_library",
     "wanted_libraries",
 ]
 
@@ -56,15 +57,21 @@ def wanted_libraries() -> tuple[LibraryName, ...]:
     return _wanted
 
 
-def use_library(name: LibraryName | None) -> None:
-    """Says which kind of TensorRT is opened next; for `tensorrt` its lean runtime will do, too.
+@contextmanager
+def using_library(name: LibraryName | None) -> Iterator[None]:
+    """Says which kind of TensorRT is opened inside; for `tensorrt` its lean runtime will do, too.
 
     Args:
         name: None for the one that is loaded, or the first that is installed.
     """
     global _wanted  # one for the process, as the library itself is
+    before = _wanted
     names = tuple(LIBRARIES) if name is None else (name,)
     _wanted = ("tensorrt", "lean") if name == "tensorrt" else names
+    try:
+        yield
+    finally:
+        _wanted = before
 
 
 Shape: TypeAlias = tuple[int, int, int, int]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from dehaze.export.precision.half import half_precision
 from dehaze.export.precision.quantisation import quantisable_layers, quantised
 from dehaze.export.trt.form import for_tensorrt
 from dehaze.runtime import ModelError, open_dehazer
-from dehaze.runtime.trt.options import EngineOptions, ShapeRange, use_library
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange, using_library
 from dehaze.train.checkpoint import load_network
 from dehaze.train.networks.ffa_net import FfaNet
 
@@ -48,8 +49,9 @@ class Built(NamedTuple):
 
 
 @pytest.fixture(autouse=True)
-def _with_rtx() -> None:
-    use_library("rtx")
+def _with_rtx() -> Iterator[None]:
+    with using_library("rtx"):
+        yield
 
 
 def built(model: ModelProto, shapes: ShapeRange, folder: Path) -> Built:

@@ -17,7 +17,7 @@ from dehaze.runtime.model.contract import ModelContract
 from dehaze.runtime.trt import host
 from dehaze.runtime.trt.engine_cache import cached_engine, engine_from_onnx
 from dehaze.runtime.trt.engine_file import read_engine
-from dehaze.runtime.trt.options import EngineOptions, ShapeRange, use_library
+from dehaze.runtime.trt.options import EngineOptions, ShapeRange, using_library
 
 pytest.importorskip("tensorrt_rtx_bindings", reason="needs x86-64 Linux and the extra `rtx`")
 SMALL = EngineOptions(shapes=ShapeRange((1, 64, 64, 3), (1, 96, 160, 3), (2, 128, 160, 3)))
@@ -34,9 +34,8 @@ CONTRACT = ModelContract(
 @pytest.fixture(autouse=True)
 def _no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.setattr(device, "DRIVER_LIBRARY", str(tmp_path / "libcuda.so.1"))
-    use_library("rtx")
-    yield
-    use_library(None)
+    with using_library("rtx"):
+        yield
 
 
 def model(folder: Path, body: str = "g = Mul (f, f)", shape: str = "N, H, W, 3") -> Path:

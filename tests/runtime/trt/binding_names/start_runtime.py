@@ -17,10 +17,9 @@ is_lean = bindings.__name__.startswith("tensorrt_lean")
 sys.modules["tensorrt"] = None if is_lean else bindings  # type: ignore[assignment]
 sys.modules["tensorrt_lean"] = bindings
 
-from dehaze.runtime.trt.options import use_library  # noqa: E402
+from dehaze.runtime.trt import options  # noqa: E402
 
-use_library("tensorrt")
-
+options._wanted = ("tensorrt", "lean")
 from dehaze.runtime.trt.library import NAME  # noqa: E402  # the lines above it
 from dehaze.runtime.trt.loaded_engine import TensorRTEngine  # noqa: E402
 

@@ -294,8 +294,6 @@ def _builder_takes(model: Path, options: EngineOptions) -> bool:
             building_host()
         except ModelError:
             print("TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` has it for x86-64")
-                "TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` on x86-64 gives one"
-            )
             return True
         from dehaze.runtime.trt.build import plan_from_onnx
 

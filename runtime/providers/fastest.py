@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import DehazeError, OutputError
-from ..output_file import finished_output
+from ..output_file import cache_folder, finished_output
 from ..session import Session
 from .installed import Provider, import_onnxruntime, installed_providers
 from .self_test import hazy_picture, self_test
@@ -33,8 +32,7 @@ class Choice(NamedTuple):
 
 def memory_file() -> Path:
     """Where measurements are kept, in the user's cache folder."""
-    folder = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(folder) / "dehaze-edge" / "providers.json"
+    return cache_folder() / "providers.json"
 
 
 def fastest_provider(model_sha256: str, open_on: Callable[[str], Session]) -> Choice:

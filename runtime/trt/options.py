@@ -176,7 +176,8 @@ class TensorRTOptions:
     """Our plugin library; None looks for it where a model or engine needs it (see
     `plugin_library`)."""
     engine_folder: Path | None = None
-    """Where engines are kept; None for the model's folder."""
+    """Where engines are kept; None for the model's folder, or where that is read-only the user's
+    cache."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

@@ -6,6 +6,7 @@ the lean runtime, its order of copies, graphs and waits against fakes of TensorR
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ..errors import EngineMismatchError, ModelError, UsageError
 from ..haze.grid import Grid, Thumbnail
 from ..haze.pixel_passes import reduced
 from ..model.contract import ModelContract
+from ..output_file import cache_folder
 from ..session import DeepFrames, Frames
 from .engine_cache import build_command, buildable_form, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
@@ -183,7 +185,7 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         return path, plugin
     if plugin is None and needs_plugin(path):
         plugin = required_plugin(path)
-    folder = options.engine_folder or path.parent
+    folder = options.engine_folder or _writable_folder(path)
     if options.build is None and (found := engine_built_from(path, folder)) is not None:
         return found, plugin
 
@@ -195,6 +197,11 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         path, build, folder, rebuild=options.may_build, before_build=before_build
     )
     return cached.path, plugin
+
+
+def _writable_folder(model: Path) -> Path:
+    """The model's own; the user's cache where that is read-only, as an installed package may be."""
+    return model.parent if os.access(model.parent, os.W_OK) else cache_folder()
 
 
 def _span(shapes: ShapeRange) -> str:

@@ -48,7 +48,7 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report flicker_command latency_command quality_command",
+        "report flicker_command latency_command quality_command gpu_check",
         "cli",
     ),
 }

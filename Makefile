@@ -94,6 +94,7 @@ gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machin
 	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
 	  --target build/gpu/packages safetensors tqdm torchmetrics lightning-utilities packaging
+
 gpu-check: $(GPU_MODELS)  ## what needs an NVIDIA GPU: checks, and fills docs/benchmark/gpu.*
 	.venv/bin/python -m dehaze.benchmarks.gpu_check $(GPU_MODELS) --json $(RESULTS)/gpu.json
 

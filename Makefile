@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Two files of tests at a time: 6.5 minutes on two cores instead of 10.
 PARALLEL = --numprocesses 2 --dist loadfile
 .DELETE_ON_ERROR:
-.PHONY: demo test check types clip plugin latency-table quality-table report gpu-check gpu-bundle clean
+.PHONY: demo test check types clip web plugin latency-table quality-table report gpu-check gpu-bundle clean
 
 # $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
 define environment
@@ -31,7 +31,7 @@ check: .venv/installed types  ## what a change must pass: style, types, tests
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	MYPYPATH=demo .venv/bin/mypy --config-file pyproject.toml $(wildcard demo/*.py)
+	MYPYPATH=demo .venv/bin/mypy --config-file pyproject.toml $(wildcard demo/*.py demo/web/*.py)
 	.venv/bin/python -m pytest $(PARALLEL)
 
 types:  # mypy sees the namespace package through links
@@ -42,8 +42,18 @@ types:  # mypy sees the namespace package through links
 clip: .venv/installed  ## render the demo clip again: four minutes
 	.venv/bin/python demo/make_clip.py
 
-# The README's tables, measured on this machine; timings want it quiet. DATA is for research only.
-DATA = ../shared/data
+web: .venv-demo/installed build/npm/installed  ## the page that dehazes in the browser, into build/web
+	.venv-demo/bin/python demo/web/build_page.py build/web --packages build/npm/node_modules
+
+build/npm/installed: demo/web/package.json demo/web/package-lock.json demo/web/.npmrc
+	@command -v npm > /dev/null || { echo "make web needs npm, which comes with Node.js" >&2; exit 1; }
+	rm -rf build/npm && mkdir -p build/npm && cp $^ build/npm
+	cd build/npm && npm ci --silent
+	touch $@
+
+# The README's tables, measured on this machine; timings want it quiet. DATA is a folder with
+# sots-indoor/, nyu/ and others, see docs/data.md.
+DATA = data
 BENCH = .venv/bin/dehaze-bench
 MODELS = build/models
 RESULTS = docs/benchmark
@@ -93,7 +103,7 @@ gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machin
 	mkdir -p build/gpu
 	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
-	  --target build/gpu/packages safetensors tqdm torchmetrics lightning-utilities packaging
+	  --target build/gpu/packages safetensors filelock tqdm torchmetrics lightning-utilities packaging
 
 gpu-check: $(GPU_MODELS)  ## what needs an NVIDIA GPU: checks, and fills docs/benchmark/gpu.*
 	.venv/bin/python -m dehaze.benchmarks.gpu_check $(GPU_MODELS) --json $(RESULTS)/gpu.json

@@ -46,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
             help="CPU threads (default: all cores)",
         )
         command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
+    data = commands.add_parser("data", help="which data sets a folder holds, and what they lack")
+    data.add_argument("folder", type=Path, metavar="FOLDER", help="what it may hold: docs/data.md")
     _add_report(commands.add_parser("report", help="results as a page to show"))
     _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
     return parser
@@ -95,8 +97,9 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
         "--data",
         type=Path,
         required=True,
-        help="a folder of photographs, or the one of SOTS, O-HAZE, I-HAZE, NH-HAZE, Dense-Haze or "
-        "Haze4K that holds hazy/ (IN/, haze/) and clear/ (GT/)",
+        metavar="FOLDER",
+        help="photographs, or hazy/ and clear/ (or GT/) with files of the same names or named as "
+        "in RESIDE, O-HAZE, NH-HAZE, BeDDE and others; docs/data.md says where to get such",
     )
     quality.add_argument("--levels", action="store_true", help="a line for each haze level, too")
     quality.add_argument(
@@ -163,6 +166,7 @@ def _run(options: argparse.Namespace) -> None:
         "flicker": _flicker,
         "report": _report,
         "compare": _compare,
+        "data": _data,
     }[options.command]
     if "json" in options:
         from .results.file import expect_writable
@@ -201,6 +205,12 @@ def _compare(options: argparse.Namespace) -> None:
         force=options.force,
         relative=options.relative,
     )
+
+
+def _data(options: argparse.Namespace) -> None:
+    from .data_command import check_data
+
+    check_data(options.folder)
 
 
 def _quality(options: argparse.Namespace) -> None:

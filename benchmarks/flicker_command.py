@@ -32,7 +32,7 @@ def run_flicker(options: argparse.Namespace, command: str) -> None:
         _print(results)
     if options.json:
         with open_dehazer(name, threads=options.threads) as dehazer:
-            model = model_of(name, dehazer.contract, dehazer.backend)
+            model = model_of(name, dehazer.opened)
         data = data_of(options.hazy, (options.hazy, options.clear), "a hazy and a clear video")
         rows = [FlickerRow(name, way, **asdict(result)) for way, result in results.items()]
         write_result(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dehaze.runtime.errors import UsageError
 
-from .measure.datasets import DataSet, find_data_set
+from .measure.datasets import Measured, pictures_to_measure
 from .measure.methods import Method, about_method, expect_different, open_method
 from .measure.quality import (
     PHOTOGRAPH_PROTOCOL,
@@ -49,11 +49,10 @@ def quality_result(
         UsageError: `do_no_harm` without clear pictures, a method twice.
     """
     created = now()
-    data = find_data_set(folder)
+    data = pictures_to_measure(folder)
     if do_no_harm and not data.has_references:
         raise UsageError(f"--do-no-harm needs clear pictures, {folder} has photographs alone")
-    others = f", {data.left_out} of other names left out" if data.left_out else ""
-    say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures{others}")
+    say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
     rows = []
     expect_different(arguments)
     with ExitStack() as opened:
@@ -84,7 +83,7 @@ def quality_result(
     )
 
 
-def _measured(argument: str, method: Method, data: DataSet) -> QualityRow:
+def _measured(argument: str, method: Method, data: Measured) -> QualityRow:
     if data.has_references:
         return pair_row(argument, measure_quality(method, data))
     return photograph_row(argument, measure_photographs(method, data))

@@ -73,7 +73,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         "--data",
         action="append",
         metavar="FOLDER",
-        help="as for dehaze-train; may be repeated (default: ../shared/data)",
+        help="as for dehaze-train; may be repeated; docs/data.md says where to get such",
     )
     group.add_argument(
         "--pictures",
@@ -193,6 +193,11 @@ def _export(options: argparse.Namespace) -> list[Path]:
     from .graph.comparison import COMPARED_SIZES
     from .model_file import ExportOptions, export_checkpoint, export_random_weights
 
+    if (options.int8 or options.validate) and not options.data:
+        raise UsageError(
+            "--int8 and --validate need pictures that were not trained on: give --data FOLDER with "
+            "NYU Depth v2, RESIDE or others; docs/data.md says where to get them"
+        )
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
     targets = list(dict.fromkeys(targets))
     if options.engine and targets != ["tensorrt"]:
@@ -201,7 +206,7 @@ def _export(options: argparse.Namespace) -> list[Path]:
         precision="fp16" if options.fp16 else "int8" if options.int8 else "fp32",
         targets=targets,
         form=options.deform,
-        data=options.data or ["../shared/data"],
+        data=options.data or [],
         pictures=options.pictures,
         maximum_drop_db=options.max_drop,
         validated=options.validate,

@@ -34,7 +34,7 @@ class ExportOptions:
     targets: Sequence[Target] = ("onnxruntime",)
     form: Form | None = None
     """How deformable convolution is written; None: the plugin for TensorRT, else standard."""
-    data: Sequence[str] = ("../shared/data",)
+    data: Sequence[str] = ()
     """What INT8 is calibrated on, as `--data` of dehaze-train."""
     pictures: int = 24
     """To calibrate on, and as many others to measure on."""

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, get_args
 
 from .errors import DehazeError, ModelError, OperatorError, UsageError, one_line
-from .model.shipped import TWIN_SUFFIX, contract_of, model_bytes
+from .model.model_file import ModelFile, read_model
+from .model.shipped import TWIN_SUFFIX
 from .session import Session
 from .trt.engine_file import ENGINE_SUFFIX, read_engine
 from .trt.engine_search import tensorrt_form_of
@@ -31,11 +32,18 @@ Backend: TypeAlias = Literal["auto", "onnxruntime", "tensorrt", "rtx"]
 
 
 class OpenedSession(NamedTuple):
-    """A session and how it was chosen."""
+    """A session, what runs it, and how that was chosen."""
 
     session: Session
-    why: str
-    """One line: `onnxruntime: expected an NVIDIA GPU, got none (...)`."""
+    backend: str
+    """`onnxruntime`, `onnxruntime with cuda` or `tensorrt`."""
+    reason: str
+    """In one line: `expected an NVIDIA GPU, got none (...)`."""
+
+    @property
+    def why(self) -> str:
+        """Backend and reason, for people: `onnxruntime: as asked`."""
+        return f"{self.backend}: {self.reason}"
 
 
 def open_session(
@@ -68,28 +76,29 @@ def open_session(
         with using_library("rtx" if read_engine(path)[0].host.title == RTX else "tensorrt"):
             return _only_tensorrt(path, tensorrt, f"{path.name} is an engine")
     if backend == "onnxruntime" or provider != "cpu":
-        return _onnxruntime(path, threads, provider, "as asked")
+        return _onnxruntime(read_model(path), threads, provider, "as asked")
+    file = read_model(path)
     with using_library(None if backend == "auto" else backend):
-        if contract_of(path).target == "tensorrt":
+        if file.contract.target == "tensorrt":
             return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
         if backend != "auto":
             return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
-        return _best(path, threads, tensorrt)
+        return _best(file, threads, tensorrt)
 
 
-def _best(path: Path, threads: int | None, options: TensorRTOptions | None) -> OpenedSession:
+def _best(file: ModelFile, threads: int | None, options: TensorRTOptions | None) -> OpenedSession:
     """TensorRT where it can run this model, else ONNX Runtime and what TensorRT lacks."""
     try:
         host = tensorrt_host()
-        form = tensorrt_form_of(path)
+        form = tensorrt_form_of(file.path)
         if form is None:
             raise ModelError(
-                f"beside {path.name} expected an engine or a model for TensorRT of the same "
+                f"beside {file.path.name} expected an engine or a model for TensorRT of the same "
                 f"weights, got none; make one with `dehaze-export --fp16 --target tensorrt`"
             )
         return _tensorrt(form, options, f"{host.gpu}, {host.tensorrt}")
     except DehazeError as error:
-        return _onnxruntime(path, threads, "cpu", one_line(error))
+        return _onnxruntime(file, threads, "cpu", one_line(error))
 
 
 def _only_tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:
@@ -110,10 +119,10 @@ def _tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSe
     from .trt.session import TensorRTSession
 
     session = TensorRTSession(path, options)
-    return OpenedSession(session, f"{name}: {why}; runs {session.engine_path.name}")
+    return OpenedSession(session, name, f"{why}; runs {session.engine_path.name}")
 
 
-def _onnxruntime(path: Path, threads: int | None, provider: str, why: str) -> OpenedSession:
+def _onnxruntime(file: ModelFile, threads: int | None, provider: str, reason: str) -> OpenedSession:
     """Opens the model, or the one without DeformConv beside it where ONNX Runtime is older.
 
     ONNX Runtime has DeformConv since 1.25, and Python 3.10 stops at 1.23. The other file has the
@@ -123,16 +132,17 @@ def _onnxruntime(path: Path, threads: int | None, provider: str, why: str) -> Op
     from .providers.fastest import fastest_provider
 
     if provider == "auto":
-        provider, why = fastest_provider(
-            hashlib.sha256(model_bytes(path)).hexdigest(),
-            lambda name: OnnxRuntimeSession(path, OnnxRuntimeOptions(threads, name)),
+        provider, reason = fastest_provider(
+            hashlib.sha256(file.content).hexdigest(),
+            lambda name: OnnxRuntimeSession(file, OnnxRuntimeOptions(threads, name)),
         )
     options = OnnxRuntimeOptions(threads=threads, provider=provider)
-    why = f"onnxruntime: {why}" if provider == "cpu" else f"onnxruntime with {provider}: {why}"
+    backend = "onnxruntime" if provider == "cpu" else f"onnxruntime with {provider}"
     try:
-        return OpenedSession(OnnxRuntimeSession(path, options), why)
+        return OpenedSession(OnnxRuntimeSession(file, options), backend, reason)
     except OperatorError:
-        twin = path.with_stem(path.stem + TWIN_SUFFIX)
+        twin = file.path.with_stem(file.path.stem + TWIN_SUFFIX)
         if not twin.is_file():
             raise
-        return OpenedSession(OnnxRuntimeSession(twin, options), f"{why}; runs {twin.name}")
+        session = OnnxRuntimeSession(read_model(twin), options)
+        return OpenedSession(session, backend, f"{reason}; runs {twin.name}")

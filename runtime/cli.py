@@ -161,7 +161,7 @@ def _run_live(options: argparse.Namespace) -> None:
             overwrite=options.overwrite,
             preview_port=options.preview,
             preview_host=options.preview_host or "127.0.0.1",
-            about={"model": options.model, "backend": dehazer.backend.split(":")[0]},
+            about={"model": options.model, "backend": dehazer.opened.backend},
         )
         stream = Stream(dehazer, _stream_options(options))
         figures = _model(options, dehazer.backend) | run_live(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backends import Backend, open_session
+from .backends import Backend, OpenedSession, open_session
 from .errors import InputError, ModelError, UsageError
 from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
 from .haze.pixel_passes import apply_grid, thumbnail_of
@@ -57,7 +57,7 @@ def open_dehazer(
     opened = open_session(
         model_path(model), backend, threads=threads, provider=provider, tensorrt=tensorrt
     )
-    return Dehazer(opened.session, strength=strength, backend=opened.why, threads=threads)
+    return Dehazer(opened, strength=strength, threads=threads)
 
 
 class Dehazer:
@@ -65,28 +65,30 @@ class Dehazer:
 
     def __init__(
         self,
-        session: Session,
+        session: Session | OpenedSession,
         *,
         strength: float = 1.0,
-        backend: str = "",
         threads: int | None = None,
     ) -> None:
+        if not isinstance(session, OpenedSession):
+            session = OpenedSession(session, type(session).__name__, "opened by the caller")
+        self.opened = session
+        """The session, what runs it, and why."""
+        self._session = session.session
         if not 0 <= strength <= 1:
             raise UsageError(f"strength must lie between 0 and 1, got {strength:g}")
-        if 0 < strength < 1 and not session.contract.has_grid:
+        if 0 < strength < 1 and not self.contract.has_grid:
             raise ModelError(
-                f"model {session.contract.name!r} has no strength between 0 and 1; "
+                f"model {self.contract.name!r} has no strength between 0 and 1; "
                 f"use strength 1 or another model"
             )
-        self._session = session
         self.strength = strength
-        self._backend = backend or type(session).__name__
         self._threads = min(threads or _CORES, _CORES)
 
     @property
     def backend(self) -> str:
         """What runs the model and why, in one line: `onnxruntime: as asked`."""
-        return self._backend
+        return self.opened.why
 
     @property
     def contract(self) -> ModelContract:

@@ -13,11 +13,10 @@ import numpy as np
 from .errors import ModelError, OperatorError, one_line
 from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .haze.pixel_passes import apply_grid, thumbnail_of
-from .model.contract import ModelContract
-from .model.shipped import contract_of, model_bytes
+from .model.model_file import ModelFile
 from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from .providers.installed import import_onnxruntime, provider_named
-from .session import DeepFrames, Frames
+from .session import DeepFrames, DeviceTimes, Frames, ShapeRange
 
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 
@@ -42,24 +41,30 @@ class OnnxRuntimeSession:
     our own. `only_whole` opens the file as it is instead, to compare the two.
 
     Raises:
-        ModelError: the file is not ONNX, or not a dehaze-edge model.
+        ModelError: the file is for TensorRT, or ONNX Runtime cannot load it.
         OperatorError: ONNX Runtime is too old for it.
     """
 
     def __init__(
-        self, path: Path, options: OnnxRuntimeOptions | None = None, *, only_whole: bool = False
+        self,
+        file: ModelFile,
+        options: OnnxRuntimeOptions | None = None,
+        *,
+        only_whole: bool = False,
     ) -> None:
         options = options or OnnxRuntimeOptions()
-        self.contract = _contract(path)
+        _expect_onnxruntime(file)
+        self.contract = file.contract
+        self.shapes: ShapeRange | None = None
+        self.device_times: DeviceTimes | None = None
         self._threads = min(options.threads or _CORES, _CORES)
         self._is_on_device = options.provider != "cpu"
         self._is_whole = only_whole or not self.contract.has_grid
         if self._is_whole:
-            self._engine: Any = _engine(path, str(path), options)
+            self._engine: Any = _engine(file.path, file.content, options)
         else:
-            self._engine = _engine(
-                path, estimator_from_model(model_bytes(path), str(path)), options
-            )
+            estimator = estimator_from_model(file.content, str(file.path))
+            self._engine = _engine(file.path, estimator, options)
             # Half a second for loading the compiled passes, which is no frame's own time.
             self.run(np.zeros((1, 64, 64, 3), np.uint8), 1.0)
 
@@ -117,8 +122,8 @@ class OnnxRuntimeSession:
         self._engine = None
 
 
-def _engine(path: Path, model: str | bytes, options: OnnxRuntimeOptions) -> Any:
-    """An InferenceSession of a file or of a model's bytes; `path` names it in messages."""
+def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
+    """An InferenceSession of a model's bytes; `path` names it in messages."""
     onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
     settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
@@ -152,12 +157,11 @@ def _engine(path: Path, model: str | bytes, options: OnnxRuntimeOptions) -> Any:
     return engine
 
 
-def _contract(path: Path) -> ModelContract:
-    """The file's own; raises ModelError where it is not for ONNX Runtime."""
-    contract = contract_of(path)
-    if contract.target == "tensorrt":
+def _expect_onnxruntime(file: ModelFile) -> None:
+    """Raises ModelError where a file is for TensorRT."""
+    if file.contract.target == "tensorrt":
         raise ModelError(
-            f"{path}: expected a model for ONNX Runtime, got one for TensorRT; export with "
-            f"--target onnxruntime, or build its engine with `dehaze-export {path.name} --engine`"
+            f"{file.path}: expected a model for ONNX Runtime, got one for TensorRT; export with "
+            f"--target onnxruntime, or build its engine with "
+            f"`dehaze-export {file.path.name} --engine`"
         )
-    return contract

@@ -3,20 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import UsageError
 from .haze.grid import Grid, Thumbnail
 from .model.contract import ModelContract
 
-__all__ = ["DeepFrames", "Frames", "FunctionSession", "Session"]
+__all__ = [
+    "DeepFrames", "DeviceTimes", "Frames", "FunctionSession", "Session", "Shape", "ShapeRange",
+]  # fmt: skip
 
 Frames: TypeAlias = NDArray[np.uint8]
 """(N, H, W, 3) uint8 RGB."""
 DeepFrames: TypeAlias = NDArray[Any]
 """(N, H, W, 3) uint8 or uint16 RGB."""
+Shape: TypeAlias = tuple[int, int, int, int]
+"""(N, H, W, 3) of the input `image`."""
+
+
+@dataclass(frozen=True)
+class ShapeRange:
+    """The frames that an engine takes, from `minimum` to `maximum`; fastest at `optimum`."""
+
+    minimum: Shape
+    """(N, H, W, 3)."""
+    optimum: Shape
+    """(N, H, W, 3)."""
+    maximum: Shape
+    """(N, H, W, 3)."""
+
+    def __post_init__(self) -> None:
+        for shape in (self.minimum, self.optimum, self.maximum):
+            if len(shape) != 4 or shape[3] != 3 or min(shape) < 1:
+                raise UsageError(f"expected a shape (N, H, W, 3) of 1 and up, got {shape}")
+        ordered = zip(self.minimum, self.optimum, self.maximum, strict=True)
+        if not all(low <= best <= high for low, best, high in ordered):
+            raise UsageError(
+                f"expected minimum <= optimum <= maximum in every dimension, got {self}"
+            )
+
+    @classmethod
+    def fixed(cls, height: int, width: int, frames: int = 1) -> ShapeRange:
+        """One shape only, the fastest kind: sizes in pixels, `frames` in a batch."""
+        shape = (frames, height, width, 3)
+        return cls(shape, shape, shape)
+
+    def takes(self, shape: tuple[int, ...]) -> bool:
+        """Whether an engine of this range takes frames of a shape (N, H, W, 3)."""
+        sides = zip(self.minimum, shape, self.maximum, strict=True)
+        return all(low <= side <= high for low, side, high in sides)
+
+    def __str__(self) -> str:
+        """`1x720x1280` for one shape, `1x64x64_1x720x1280_1x1080x1920` for a range."""
+        shapes = dict.fromkeys((self.minimum, self.optimum, self.maximum))
+        if len(shapes) > 1:
+            return "_".join(_text(s) for s in (self.minimum, self.optimum, self.maximum))
+        return _text(self.optimum)
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(str(size) for size in shape[:3])
+
+
+@dataclass(frozen=True)
+class DeviceTimes:
+    """What one batch took on the device, in milliseconds, measured by its events."""
+
+    upload_ms: float
+    compute_ms: float
+    download_ms: float
+    """0, as is `upload_ms`, on an integrated GPU, which copies nothing."""
 
 
 class Session(Protocol):
@@ -24,6 +84,16 @@ class Session(Protocol):
 
     @property
     def contract(self) -> ModelContract: ...
+
+    @property
+    def shapes(self) -> ShapeRange | None:
+        """The frames that it takes; None where any size does that the contract allows."""
+        ...
+
+    @property
+    def device_times(self) -> DeviceTimes | None:
+        """What the last batch took on a device of its own; None where there is none."""
+        ...
 
     def run(self, frames: Frames, strength: float) -> Frames:
         """Dehazes a batch."""
@@ -47,6 +117,8 @@ class FunctionSession:
 
     def __init__(self, function: Callable[[Frames], Frames], minimum_size: int = 1) -> None:
         self._function = function
+        self.shapes: ShapeRange | None = None
+        self.device_times: DeviceTimes | None = None
         self.contract = ModelContract(
             name="function",
             precision="fp32",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
-__all__ = ["StageTimes"]
+__all__ = ["StageTimes", "stages_in_words"]
 
 
 class StageTimes:
@@ -48,3 +49,12 @@ class StageTimes:
             return {"p50": 0.0, "p95": 0.0}
         p50, p95 = np.percentile(list(self._milliseconds), (50, 95))  # another thread may add
         return {"p50": round(float(p50), 3), "p95": round(float(p95), 3)}
+
+
+def stages_in_words(figures: Mapping[str, Any], stages: Sequence[str]) -> str:
+    """`p50/p95 ms: decode 1.2/2.0, encode 3.1/4.5`, of figures such as `decode_ms`."""
+    words = (
+        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
+        for stage in stages
+    )
+    return f"p50/p95 ms: {', '.join(words)}"

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+
+# Two files of tests run at a time. OpenMP's threads wait for each other by spinning: where other
+# programs keep the cores busy, a training test with two threads takes ten times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import av
 import numpy as np
@@ -102,9 +108,9 @@ BROWSER_FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A real Chromium without a screen; skips where it is not installed."""
+@contextmanager
+def open_browser(profile: Path, *flags: str) -> Iterator[Any]:
+    """A real Chromium without a screen, with more flags; skips where it is not installed."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
     from selenium.webdriver.chrome.service import Service
 
@@ -113,10 +119,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip("needs Debian's chromium and chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    for flag in (*BROWSER_FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+    for flag in (*BROWSER_FLAGS.split(), f"--user-data-dir={profile}", *flags):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options=options, service=Service(driver)) as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A real Chromium without a screen; skips where it is not installed."""
+    with open_browser(tmp_path_factory.mktemp("profile")) as chrome:
         yield chrome
 
 

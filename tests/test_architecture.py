@@ -33,7 +33,7 @@ ALLOWED = {
 
 LAYERS = {
     "runtime": (
-        "errors prefetch timing",
+        "decoding errors prefetch timing",
         "output_file media model haze cuda",
         "command session preview datasets",
         "providers",
@@ -48,7 +48,7 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report flicker_command latency_command quality_command gpu_check",
+        "report data_command flicker_command latency_command quality_command gpu_check",
         "cli",
     ),
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dehaze.runtime.errors import OutputError, UsageError
+from filelock import FileLock, Timeout
+
+from dehaze.runtime.errors import OutputError, UsageError, one_line
 
 
 @contextmanager
@@ -19,18 +19,18 @@ def exclusive(folder: Path) -> Iterator[None]:
         OutputError: the folder cannot be made.
         UsageError: another process holds it.
     """
+    lock = FileLock(folder / ".lock", blocking=False)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder, os.O_RDONLY)
+        lock.acquire()
     except OSError as error:
-        raise OutputError(f"{folder}: cannot make this folder: {error.strerror}") from error
+        if isinstance(error, Timeout):
+            raise UsageError(
+                f"{folder}: another dehaze-train is at work there; wait for it or give another "
+                f"--out"
+            ) from error
+        raise OutputError(f"{folder}: cannot make this folder: {one_line(error)}") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise UsageError(
-            f"{folder}: another dehaze-train is at work there; wait for it or give another --out"
-        ) from error
-    else:
         yield
     finally:
-        os.close(handle)
+        lock.release()

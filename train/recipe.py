@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
+from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import UsageError
 
 from .data.haze import Haze
@@ -104,7 +104,11 @@ def load_recipe(name: str, changes: list[str]) -> Recipe:
     table = _parsed(path.read_text(), str(path))
     for change in changes:
         _merge(table, _parsed(_quoted(change), f"--set {change}"))
-    return _dataclass_from(Recipe, table, str(path))
+    try:
+        recipe: Recipe = decode(table, Recipe, strict=True)
+    except WrongValueError as error:
+        raise UsageError(f"{path}: {error}") from error
+    return recipe
 
 
 def _quoted(change: str) -> str:
@@ -130,40 +134,3 @@ def _merge(table: dict[str, Any], changes: dict[str, Any]) -> None:
             _merge(table[key], value)
         else:
             table[key] = value
-
-
-Options = TypeVar("Options")
-
-
-def _dataclass_from(kind: type[Options], table: dict[str, Any], where: str) -> Options:
-    hints = get_type_hints(kind)
-    known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]  # a dataclass
-    unknown = set(table) - known
-    if unknown:
-        raise UsageError(f"{where}: no key {min(unknown)!r}; there are {', '.join(sorted(known))}")
-    values = {k: _value(hints[k], v, f"{where}: {k}") for k, v in table.items()}
-    try:
-        return kind(**values)
-    except TypeError as error:
-        raise UsageError(f"{where}: {str(error).partition(') ')[2]}") from error
-
-
-def _value(kind: Any, value: Any, where: str) -> Any:
-    """`value` as the field's type: TOML has lists for tuples, and whole numbers for floats."""
-    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
-        assert isinstance(kind, type)
-        return _dataclass_from(kind, value, where)
-    if get_origin(kind) is dict and isinstance(value, dict):
-        inner = get_args(kind)[1]
-        return {key: _value(inner, entry, f"{where}.{key}") for key, entry in value.items()}
-    if isinstance(value, list):
-        inner = get_args(kind)
-        inner = inner[:1] * len(value) if inner[-1:] == (Ellipsis,) else inner
-        if len(inner) == len(value):
-            return tuple(_value(k, v, where) for k, v in zip(inner, value, strict=True))
-    elif kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    elif value in get_args(kind) or (isinstance(kind, type) and type(value) is kind):
-        return value
-    expected = " or ".join(map(str, get_args(kind))) or getattr(kind, "__name__", str(kind))
-    raise UsageError(f"{where}: expected {expected}, got {value!r}")

@@ -14,8 +14,10 @@ from tqdm import tqdm
 
 from dehaze.runtime.backends import Backend, open_session
 from dehaze.runtime.dehazer import Dehazer, open_dehazer
+from dehaze.runtime.model.model_file import read_model
 from dehaze.runtime.model.shipped import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
+from dehaze.runtime.session import Session
 
 from ..results.intervals import median_is_stable, ratio_interval
 from ..results.records import LatencyRow, Model
@@ -44,8 +46,8 @@ class Case:
     model: Model
     method: Callable[[NDArray[np.uint8]], object]
     """Takes a frame, (H, W, 3) uint8 RGB."""
-    device_times: Callable[[], Any] = lambda: None
-    """Upload, compute and download of the last call, or None."""
+    session: Session | None = None
+    """What says how long a device took; None for methods that are not ours."""
     milliseconds: list[float] = field(default_factory=list)
     device_ms: list[tuple[float, float, float]] = field(default_factory=list)
 
@@ -54,7 +56,7 @@ class Case:
         started = time.perf_counter()
         self.method(frame)
         self.milliseconds.append(1000 * (time.perf_counter() - started))
-        if (spent := self.device_times()) is not None:
+        if self.session and (spent := self.session.device_times):
             self.device_ms.append((spent.upload_ms, spent.compute_ms, spent.download_ms))
 
 
@@ -69,17 +71,11 @@ def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Ite
                 continue
             check_ours(name)
             for backend in backends:
-                session, why = open_session(
-                    model_path(name), cast(Backend, backend), threads=threads
-                )
-                dehazer = stack.enter_context(Dehazer(session, backend=why, threads=threads))
-
-                def device_times(session: object = session) -> Any:
-                    return getattr(session, "device_times", None)
-
-                model = model_of(name, dehazer.contract, why)
+                opened = open_session(model_path(name), cast(Backend, backend), threads=threads)
+                dehazer = stack.enter_context(Dehazer(opened, threads=threads))
+                model = model_of(name, opened)
                 if all((c.model.name, c.model.backend) != (name, model.backend) for c in cases):
-                    cases.append(Case(model, dehazer, device_times))  # auto may be another one
+                    cases.append(Case(model, dehazer, opened.session))  # auto may be another one
         yield cases
 
 
@@ -192,7 +188,9 @@ def measure_stages(
     """
     width, height = size
     frame = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-    whole = OnnxRuntimeSession(model_path(model), OnnxRuntimeOptions(threads), only_whole=True)
+    whole = OnnxRuntimeSession(
+        read_model(model_path(model)), OnnxRuntimeOptions(threads), only_whole=True
+    )
     times: dict[str, list[float]] = {}
 
     def timed(name: str, step: Callable[..., T], *arguments: Any) -> T:

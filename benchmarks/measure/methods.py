@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dehaze.runtime.backends import OpenedSession
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import ModelError, UsageError
-from dehaze.runtime.model.contract import ModelContract
 from dehaze.runtime.model.metadata import metadata_from_onnx
 from dehaze.runtime.model.shipped import list_models
 from dehaze.runtime.stream import Stream, StreamOptions
@@ -76,7 +76,7 @@ def is_ours(argument: str) -> bool:
 def about_method(argument: str, method: Method) -> Model:
     """What is known of a method that `argument` has opened, for the file of results."""
     if isinstance(method, OurModel):
-        return model_of(argument, method.contract, method.backend)
+        return model_of(argument, method.opened)
     if isinstance(method, ForeignOnnx):
         path, _, adapter = argument.rpartition("@")
         content = Path(path).read_bytes()
@@ -127,13 +127,9 @@ class OurModel:
         self._stream = Stream(self._dehazer, options)
 
     @property
-    def contract(self) -> ModelContract:
-        return self._dehazer.contract
-
-    @property
-    def backend(self) -> str:
-        """As `Dehazer.backend`."""
-        return self._dehazer.backend
+    def opened(self) -> OpenedSession:
+        """As `Dehazer.opened`."""
+        return self._dehazer.opened
 
     @property
     def has_auto(self) -> bool:

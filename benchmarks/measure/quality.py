@@ -16,12 +16,14 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from tqdm import tqdm
 
 from dehaze.runtime.datasets.artefacts import Artefacts, measure_artefacts
+from dehaze.runtime.datasets.border import without_border
+from dehaze.runtime.datasets.pairs import HazyPair
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media.pictures import read_picture
 
 from ..results.intervals import DRAWS_OF_MEANS
 from .contrast import ContrastGain, contrast_gain
-from .datasets import DataSet, Haze, Item
+from .datasets import Haze, Item, Measured
 from .methods import Method, OurModel
 
 __all__ = [
@@ -61,9 +63,6 @@ PHOTOGRAPH_PROTOCOL = {
     "contrast, Koehler's method, windows of 7x7) per edge before, geometric mean ratio of their "
     "gradients (Sobel), share of pixels newly black or white; medians of e and r, mean of sigma",
 }
-MOST_BORDER = 20
-"""Rows or columns that a clear picture may have more than its hazy one: RESIDE cuts 10 pixels off
-each side of NYU's 640x480, in some releases off the hazy pictures alone."""
 _SSIM_WINDOW = 11
 
 Picture = NDArray[np.uint8]
@@ -103,7 +102,7 @@ class Harm:
     """With `--auto`; None for a method that does not measure haze."""
 
 
-def measure_quality(method: Method, data: DataSet) -> list[Score]:
+def measure_quality(method: Method, data: Measured) -> list[Score]:
     """PSNR and SSIM of every pair, by `PROTOCOL`.
 
     Raises:
@@ -112,15 +111,16 @@ def measure_quality(method: Method, data: DataSet) -> list[Score]:
     scores = []
     for item in _progress(data.items):
         hazy = _read(item.hazy)
-        clear = _cut_to(_reference(item), hazy.shape, item)
+        pair = _pair(item)
+        clear = without_border(_read(pair.clear), hazy.shape, pair)
         result = method(hazy)
-        name, scene = item.hazy.stem, item.clear.stem if item.clear else ""
+        name, scene = item.hazy.stem, pair.clear.stem
         after, before = psnr(result, clear), psnr(hazy, clear)
         scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before))
     return scores
 
 
-def measure_photographs(method: Method, data: DataSet) -> list[PhotographScore]:
+def measure_photographs(method: Method, data: Measured) -> list[PhotographScore]:
     """The contrast gained and the artefacts on every hazy picture; references are not looked at.
 
     Raises:
@@ -135,7 +135,7 @@ def measure_photographs(method: Method, data: DataSet) -> list[PhotographScore]:
     return scores
 
 
-def measure_harm(method: Method, data: DataSet) -> list[Harm]:
+def measure_harm(method: Method, data: Measured) -> list[Harm]:
     """What the method does to the clear pictures, each of them once.
 
     Raises:
@@ -147,10 +147,10 @@ def measure_harm(method: Method, data: DataSet) -> list[Harm]:
     scenes = {item.clear: item for item in data.items}
     results = []
     for item in _progress(list(scenes.values())):
-        clear = _reference(item)
+        path = _pair(item).clear
+        clear = _read(path)
         auto = psnr(with_auto(clear), clear) if with_auto else None
-        assert item.clear is not None  # _reference has looked
-        results.append(Harm(item.clear.stem, psnr(method(clear), clear), auto))
+        results.append(Harm(path.stem, psnr(method(clear), clear), auto))
     return results
 
 
@@ -170,22 +170,10 @@ def _read(path: Path) -> Picture:
     return picture
 
 
-def _reference(item: Item) -> Picture:
-    if item.clear is None:
+def _pair(item: Item) -> HazyPair:
+    if item.pair is None:
         raise InputError(f"{item.hazy}: expected a clear picture of it, got a photograph alone")
-    return _read(item.clear)
-
-
-def _cut_to(clear: Picture, shape: tuple[int, ...], item: Item) -> Picture:
-    """The middle of `clear`, as large as the hazy picture."""
-    rows, columns = clear.shape[0] - shape[0], clear.shape[1] - shape[1]
-    if any(extra % 2 or not 0 <= extra <= MOST_BORDER for extra in (rows, columns)):
-        raise InputError(
-            f"{item.hazy}: expected the size of {item.clear}, {clear.shape[1]}x{clear.shape[0]}, "
-            f"got {shape[1]}x{shape[0]}"
-        )
-    top, left = rows // 2, columns // 2
-    return clear[top : top + shape[0], left : left + shape[1]]
+    return item.pair
 
 
 def psnr(result: Picture, clear: Picture) -> float:

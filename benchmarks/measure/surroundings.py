@@ -14,9 +14,9 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+from dehaze.runtime.backends import OpenedSession
 from dehaze.runtime.doctor.machine import processor, software, video_card
 from dehaze.runtime.errors import InputError, one_line
-from dehaze.runtime.model.contract import ModelContract
 from dehaze.runtime.model.shipped import MODELS_FOLDER, model_path
 
 from ..results.records import Data, Machine, Model
@@ -77,15 +77,11 @@ def _said(program: str, option: str) -> str:
     return ""
 
 
-def model_of(name: str, contract: ModelContract, why: str) -> Model:
-    """What is known of an opened model.
-
-    Args:
-        why: `Dehazer.backend`: `onnxruntime: as asked`.
-    """
+def model_of(name: str, opened: OpenedSession) -> Model:
+    """What is known of an opened model."""
     path = model_path(name)
     content = path.read_bytes()
-    backend, _, reason = why.partition(": ")
+    contract = opened.session.contract
     return Model(
         name=name,
         path=_short(path),
@@ -93,8 +89,8 @@ def model_of(name: str, contract: ModelContract, why: str) -> Model:
         precision=contract.precision,
         parameters=contract.parameters,
         bytes=len(content),
-        backend=backend,
-        why=reason,
+        backend=opened.backend,
+        why=opened.reason,
         weights="trained" if contract.source_sha256 else "random",
     )
 

@@ -12,13 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dehaze.runtime.datasets.file_names import pictures_in
 from dehaze.runtime.dehazer import open_dehazer
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 from dehaze.runtime.media.pictures import read_picture
 from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
-
-from ..measure.datasets import pictures_in
 
 __all__ = ["PicturePair", "picture_pairs"]
 

@@ -8,44 +8,31 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import InputError
+from dehaze.runtime.model.sensitivity import Sensitivity
 
 from ..results.file import read_json
-from ..results.from_json import WrongValueError, from_json
 from ..results.records import LatencyRow, QualityRow, Result
 from .scatter import Point, pareto_front, scatter_svg
 from .tables import Table, labels, settings
 
 __all__ = [
-    "SENSITIVITY_SUFFIX", "Layer", "Plot", "Sensitivity",
-    "plot_table", "plots", "ranking", "ranking_table",
+    "SENSITIVITY_SUFFIX", "Plot", "Ranking", "plot_table", "plots", "ranking", "ranking_table",
 ]  # fmt: skip
 
 SENSITIVITY_SUFFIX = ".sensitivity.json"
 MOST_LAYERS = 12
-"""Of a ranking; the rest cost next to nothing."""
+"""Layers of a ranking that are shown; the rest cost next to nothing."""
 
 
 @dataclass(frozen=True)
-class Layer:
-    """What one layer alone costs in INT8."""
+class Ranking(Sensitivity):
+    """What dehaze-export found out about the layers in INT8, for the page."""
 
-    layer: str
-    drop_db: float
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """What dehaze-export found out about the layers in INT8."""
-
-    float32_db: float
-    drop_db: float
-    kept: list[str]
-    ranking: list[Layer]
-    """Most costly first."""
     name: str = ""
     left_out: int = 0
-    """Of the ranking."""
+    """How many layers of the ranking are not shown."""
 
 
 @dataclass(frozen=True)
@@ -114,20 +101,20 @@ def plot_table(plot: Plot) -> Table:
     return Table(plot.setting, ["model", "ms", "PSNR, dB", "on the Pareto front"], rows)
 
 
-def ranking_table(found: Sensitivity) -> Table:
+def ranking_table(found: Ranking) -> Table:
     rows = [[one.layer, f"{one.drop_db:.4f}"] for one in found.ranking]
     return Table("", ["layer", "dB lost by it alone"], rows)
 
 
-def ranking(path: Path) -> Sensitivity:
+def ranking(path: Path) -> Ranking:
     """Reads what dehaze-export wrote.
 
     Raises:
         InputError: it cannot be read, or is something else.
     """
     try:
-        found: Sensitivity = from_json(read_json(path), Sensitivity, "ranking")
-        if not found.ranking:
+        found: Ranking = decode(read_json(path), Ranking)
+        if not found.ranking or not found.drops_db:
             raise WrongValueError("ranking", "at least one layer", found.ranking)
     except WrongValueError as error:
         raise InputError(

@@ -15,10 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import InputError, OutputError, one_line
 from dehaze.runtime.output_file import finished_output
 
-from .from_json import WrongValueError, from_json
 from .records import FlickerRow, Kind, LatencyRow, QualityRow, Result
 
 __all__ = ["VERSION", "expect_writable", "read_json", "read_result", "write_result"]
@@ -109,8 +109,8 @@ def read_json(path: Path) -> Any:
 
 
 def _result(document: dict[str, Any]) -> Result:
-    kind = from_json(document.get("kind"), Kind, "kind")
-    rows = from_json(document.get("results"), _ROWS[kind], "results")
+    kind = decode(document.get("kind"), Kind, "kind")
+    rows = decode(document.get("results"), _ROWS[kind], "results")
     if not rows:
         raise WrongValueError("results", "at least one row", [])
     rounds: dict[tuple[int, int, int], int] = {}
@@ -130,5 +130,5 @@ def _result(document: dict[str, Any]) -> Result:
                     raise WrongValueError(where, "a name", picture)
     names = [f.name for f in dataclasses.fields(Result) if f.name not in ("kind", "results")]
     hints = get_type_hints(Result)
-    others = {name: from_json(document.get(name), hints[name], name) for name in names}
+    others = {name: decode(document.get(name), hints[name], name) for name in names}
     return Result(kind=kind, results=rows, **others)

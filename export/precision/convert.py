@@ -10,6 +10,7 @@ from typing import Any, Literal
 from onnx import ModelProto
 
 from dehaze.runtime.errors import GateError
+from dehaze.runtime.model.sensitivity import Sensitivity
 
 from ..graph.base import Target
 from ..graph.comparison import psnr_between
@@ -17,7 +18,7 @@ from ..graph.passes import copied, fold_norms
 from .calibration import CalibrationData, activation_ranges, load_calibration_data
 from .half import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised
-from .sensitivity import Sensitivity, choose_layers, mean_psnr
+from .sensitivity import choose_layers, mean_psnr
 
 Precision = Literal["fp32", "fp16", "int8"]
 

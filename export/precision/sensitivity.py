@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from onnx import ModelProto
 from tqdm import tqdm
 
 from dehaze.runtime.errors import GateError
+from dehaze.runtime.model.sensitivity import LayerCost, Sensitivity
 from dehaze.runtime.output_file import finished_output
 
 from ..graph.comparison import session_of
@@ -19,37 +18,6 @@ from .calibration import Picture
 
 RANKED_EVERY = 6
 """Of the scoring pictures, for the ranking."""
-
-
-@dataclass(frozen=True)
-class LayerCost:
-    """What one layer costs in 8 bits, with the sum or ReLU after it, when all others do not."""
-
-    layer: str
-    drop_db: float
-    """Mean PSNR lost against the clear pictures of the ranking; below 0 where it gains."""
-
-
-@dataclass(frozen=True)
-class Sensitivity:
-    """The ranking of the layers, and what was chosen by it."""
-
-    float32_db: float
-    """Mean PSNR over the scoring pictures with no layer in 8 bits."""
-    ranking: Sequence[LayerCost]
-    """Most costly first."""
-    kept: Sequence[str]
-    """Layers that stay in higher precision."""
-    drops_db: Sequence[float]
-    """What INT8 costs with 0, 1, 2, ... of the first layers of the ranking kept."""
-
-    @property
-    def drop_db(self) -> float:
-        """What the chosen model costs."""
-        return self.drops_db[-1]
-
-    def to_json(self) -> str:
-        return json.dumps({**asdict(self), "drop_db": self.drop_db}, indent=1)
 
 
 def mean_psnr(model: ModelProto, pictures: Sequence[Picture], *, as_written: bool = False) -> float:

@@ -1,1 +1,1 @@
-"""Data sets as files, and figures of dehazed pictures; what training and benchmarks both need."""
+"""What training and benchmarks both need: data sets as files, and figures of dehazed pictures."""

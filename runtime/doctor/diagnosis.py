@@ -16,7 +16,7 @@ from ..providers.installed import installed_providers, why_no_plugin
 from ..providers.self_test import SIZE, SelfTest, self_test
 from ..session import Session
 from ..trt.engine_search import engines_in
-from ..trt.options import ShapeRange, TensorRTOptions
+from ..trt.options import TensorRTOptions
 from ..trt.plugin_library import find_plugin
 from .machine import Finding, processor, software, video_card
 
@@ -157,13 +157,12 @@ def _check(
         result = _self_test(opened.session)
     finally:
         opened.session.close()
-    title = opened.why.partition(":")[0] if provider == "cpu" else title
-    return BackendCheck(title, opened.why, result, is_default)
+    return BackendCheck(opened.backend, opened.why, result, is_default)
 
 
 def _self_test(session: Session) -> SelfTest:
     """At the usual size, or at the best one of an engine that does not take it."""
-    shapes: ShapeRange | None = getattr(session, "shapes", None)
+    shapes = session.shapes
     if shapes is None or shapes.takes((1, *SIZE, 3)):
         return self_test(session)
     reference = open_session(model_path(DEFAULT_MODEL), "onnxruntime").session

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from ..command import printable
 from ..errors import OutputError, one_line
+from ..timing import stages_in_words
 from .batch import Outcome
 from .plan import Job
 
@@ -128,12 +129,8 @@ def closing_line(figures: dict[str, Any]) -> str:
     """One line about a finished file."""
     if "frames" not in figures:
         return printable(figures["output"])
-    stages = ", ".join(
-        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
-        for stage in ("decode", "inference", "encode")
-    )
     return (
         f"{printable(figures['output'])}: {figures['frames']} "
         f"frame{'s' * (figures['frames'] != 1)} in {figures['seconds']:.2f} s, "
-        f"{figures['fps']:.1f} fps; p50/p95 ms: {stages}"
+        f"{figures['fps']:.1f} fps; {stages_in_words(figures, ('decode', 'inference', 'encode'))}"
     )

@@ -25,6 +25,7 @@ from ..media.video_writer import EncoderOptions
 from ..prefetch import Prefetch
 from ..preview.server import PreviewServer
 from ..stream import DehazedFrame
+from ..timing import stages_in_words
 from .address import PIPE, FrameMode
 from .figures import LiveFigures
 from .newest_frame import NewestFrame
@@ -100,8 +101,9 @@ def run_live(
         open_sink(target, camera, options.encoder, stop, overwrite=options.overwrite) as output,
     ):
         captured = Prefetch(camera.read()) if camera.lossless else NewestFrame(camera.read(), stop)
+        newest = captured if isinstance(captured, NewestFrame) else None
         figures = LiveFigures(
-            camera, output.encode_times, options.about, lambda: getattr(captured, "dropped", 0)
+            camera, output.encode_times, options.about, lambda: newest.dropped if newest else 0
         )
         dehazed = _dehazed(captured, process, figures)
         lost: InputError | None = None
@@ -182,12 +184,9 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 def live_closing_line(figures: dict[str, Any]) -> str:
     """What a run prints at its end, without --json."""
-    stages = ", ".join(
-        f"{stage} {figures[f'{stage}_ms']['p50']:.1f}/{figures[f'{stage}_ms']['p95']:.1f}"
-        for stage in ("capture", "inference", "encode", "latency")
-    )
+    stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
     return (
         f"{figures['output'] or figures['input']}: {figures['frames']} frames in "
         f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {figures['fps']:.1f} fps; "
-        f"p50/p95 ms: {stages}"
+        f"{stages}"
     )

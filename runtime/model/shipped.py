@@ -57,6 +57,6 @@ def model_bytes(path: Path) -> bytes:
 
 
 def contract_of(model: Path) -> ModelContract:
-    """Of an ONNX file; raises ModelError where it is not a model of ours."""
+    """The contract of an ONNX file alone; raises ModelError where it is not a model of ours."""
     content = model_bytes(model)
     return ModelContract.from_metadata(metadata_from_onnx(content, str(model)), str(model))

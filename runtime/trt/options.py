@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from ..cuda.api import CudaBinding
 from ..errors import UsageError
+from ..session import Shape, ShapeRange
 
 __all__ = [
     "LIBRARIES",
@@ -74,9 +75,6 @@ def using_library(name: LibraryName | None) -> Iterator[None]:
         _wanted = before
 
 
-Shape: TypeAlias = tuple[int, int, int, int]
-"""(N, H, W, 3) of the input `image`."""
-
 HardwareCompatibility: TypeAlias = Literal["none", "same_compute_capability", "ampere_plus"]
 """Which GPUs an engine runs on: only this one, those alike, or every one since Ampere (8.0).
 
@@ -85,55 +83,14 @@ of the last two on JetPack.
 """
 
 
-@dataclass(frozen=True)
-class ShapeRange:
-    """The frames that an engine takes, from `minimum` to `maximum`; fastest at `optimum`."""
-
-    minimum: Shape
-    """(N, H, W, 3)."""
-    optimum: Shape
-    """(N, H, W, 3)."""
-    maximum: Shape
-    """(N, H, W, 3)."""
-
-    def __post_init__(self) -> None:
-        for shape in (self.minimum, self.optimum, self.maximum):
-            if len(shape) != 4 or shape[3] != 3 or min(shape) < 1:
-                raise UsageError(f"expected a shape (N, H, W, 3) of 1 and up, got {shape}")
-        ordered = zip(self.minimum, self.optimum, self.maximum, strict=True)
-        if not all(low <= best <= high for low, best, high in ordered):
-            raise UsageError(
-                f"expected minimum <= optimum <= maximum in every dimension, got {self}"
-            )
-
-    @classmethod
-    def fixed(cls, height: int, width: int, frames: int = 1) -> ShapeRange:
-        """One shape only, the fastest kind: sizes in pixels, `frames` in a batch."""
-        shape = (frames, height, width, 3)
-        return cls(shape, shape, shape)
-
-    def takes(self, shape: tuple[int, ...]) -> bool:
-        """Whether an engine of this range takes frames of a shape (N, H, W, 3)."""
-        sides = zip(self.minimum, shape, self.maximum, strict=True)
-        return all(low <= side <= high for low, side, high in sides)
-
-    def __str__(self) -> str:
-        """`1x720x1280` for one shape, `1x64x64_1x720x1280_1x1080x1920` for a range."""
-        shapes = dict.fromkeys((self.minimum, self.optimum, self.maximum))
-        if len(shapes) > 1:
-            return "_".join(_text(s) for s in (self.minimum, self.optimum, self.maximum))
-        return _text(self.optimum)
-
-
-def _text(shape: Shape) -> str:
-    return "x".join(str(size) for size in shape[:3])
+UP_TO_1080P = ShapeRange((1, 64, 64, 3), (1, 720, 1280, 3), (1, 1080, 1920, 3))
 
 
 @dataclass(frozen=True)
 class EngineOptions:
     """How TensorRT builds an engine. Its precision is that of the ONNX file."""
 
-    shapes: ShapeRange = ShapeRange((1, 64, 64, 3), (1, 720, 1280, 3), (1, 1080, 1920, 3))
+    shapes: ShapeRange = UP_TO_1080P
     """One frame of up to 1080p, fastest at 720p."""
     workspace_mib: int = 1024
     """Memory for intermediate buffers. TensorRT's own limit is all of the device's, which on a

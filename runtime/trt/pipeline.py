@@ -20,25 +20,15 @@ from numpy.typing import NDArray
 
 from ..cuda.api import Cuda, Event, Graph, HostMemory, Stream
 from ..errors import ModelError
-from ..session import Frames
+from ..session import DeviceTimes, Frames
 from .library import trt
 from .loaded_engine import Tensor
 from .log import LOG
 
-__all__ = ["DEPTH", "DeviceTimes", "Pipeline"]
+__all__ = ["DEPTH", "Pipeline"]
 
 DEPTH = 2
 """Frames in flight: one is computed while its neighbours are copied."""
-
-
-@dataclass(frozen=True)
-class DeviceTimes:
-    """What one batch took on the device, in milliseconds, measured by its events."""
-
-    upload_ms: float
-    compute_ms: float
-    download_ms: float
-    """0, as is `upload_ms`, on an integrated GPU, which copies nothing."""
 
 
 @dataclass(frozen=True)

@@ -20,13 +20,13 @@ from ..haze.grid import Grid, Thumbnail
 from ..haze.pixel_passes import reduced
 from ..model.contract import ModelContract
 from ..output_file import cache_folder
-from ..session import DeepFrames, Frames
+from ..session import DeepFrames, DeviceTimes, Frames
 from .engine_cache import build_command, buildable_form, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .engine_search import engine_built_from
 from .loaded_engine import TensorRTEngine
 from .options import EngineOptions, Shape, ShapeRange, TensorRTOptions
-from .pipeline import DEPTH, DeviceTimes, Pipeline
+from .pipeline import DEPTH, Pipeline
 from .plugin_library import needs_plugin, required_plugin
 
 __all__ = ["TensorRTSession"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -156,6 +157,22 @@ def test_a_backend_that_is_none_is_told(model: Path) -> None:
         open_session(model, "openvino")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="provider cuda is one of ONNX Runtime's"):
         open_session(model, "tensorrt", provider="cuda")
+
+
+def test_a_model_file_is_read_once(model: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from dehaze.runtime import open_dehazer\n"
+        "path, opened = sys.argv[1], []\n"
+        "sys.addaudithook(lambda event, details: opened.append(str(details[0]))"
+        " if event == 'open' else None)\n"
+        "open_dehazer(path, threads=1).close()\n"
+        "print(opened.count(path))\n"
+    )
+    command = [sys.executable, "-c", code, str(model)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.stdout == "1\n", result.stderr
 
 
 def test_a_provider_that_onnx_runtime_lacks_is_told(model: Path) -> None:

@@ -46,13 +46,13 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("batsh=4", "no key 'batsh'; there are adam_betas, average_decay, batch"),
-        ("batch=four", "batch: expected int, got 'four'"),
-        ("batch=4.5", "batch: expected int, got 4.5"),
+        ("batsh=4", "expected one of adam_betas, average_decay, batch, .*, got 'batsh'"),
+        ("batch=four", "batch: expected a whole number, got 'four'"),
+        ("batch=4.5", "batch: expected a whole number, got 4.5"),
         ("losses.image=l3", "image: expected l1 or mse or log-mse, got 'l3'"),
         ("losses=1", "losses: expected"),
         ("mixture.rooms.airlight=[0.8]", "airlight: expected"),
-        ("mixture.rooms.beta=1", "rooms: no key .beta.; there are airlight"),
+        ("mixture.rooms.beta=1", "mixture.rooms: expected one of airlight, .*, got 'beta'"),
         ("batch", "expected KEY = VALUE"),
         ("batch=0", "batch: expected 1 or more, got 0"),
         ("crops=[[0.5, 80]]", "crops: expected one from 0 on"),
@@ -68,5 +68,5 @@ def test_an_unknown_recipe_is_told(tmp_path: Path) -> None:
         load_recipe("edgy", [])
     path = tmp_path / "empty.toml"
     path.write_text("batch = 2\n")
-    with pytest.raises(UsageError, match=r"empty\.toml: missing .*'network' and 'steps'"):
+    with pytest.raises(UsageError, match=r"empty\.toml: expected fields network and steps, got"):
         load_recipe(str(path), [])

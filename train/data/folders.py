@@ -1,4 +1,4 @@
-"""What a folder of data holds, and what of it is for training and what for validation."""
+"""Opens folders of data: what is for training and what for validation, as thumbnails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,51 +14,19 @@ import torch
 from numpy.typing import NDArray
 
 from dehaze.runtime.datasets.artefacts import HEIGHT
+from dehaze.runtime.datasets.border import without_border
+from dehaze.runtime.datasets.data_sets import DataSet, find_data_sets, two_folders
+from dehaze.runtime.datasets.pairs import DepthScene, HazyPair
 from dehaze.runtime.errors import InputError, UsageError
-from dehaze.runtime.media.formats import IMAGE_SUFFIXES
 
 from .packed_file import load_collections, save_collections
 from .pictures import decoded, scaled_down
-from .reside import HazyPair, depth_pairs, find_pairs, match_pairs
 from .store import Collection, Picture, coded_depth
 
-BORDER = 10
-"""Pixels cut off each side of NYU and FRIDA2, as in RESIDE: NYU's frame has a white margin."""
-MOST_BORDER = 20
-"""Rows or columns that a clear picture may have more than its hazy one, in all: RESIDE cuts 10
-pixels off each side of NYU's 640x480, in some releases from the hazy pictures alone."""
-HELD_OUT = 0.05
-"""Share of the clear scenes that are held out, where a layout does not say how many."""
 DECIMETRES = 10.0
 """Units of a depth file of roads and streets in a metre."""
 SKY = 500.0
 """Depth is cut here, in metres: FRIDA2's sky."""
-
-
-ALL = -1
-"""Held out as a whole."""
-
-
-class Layout(NamedTuple):
-    """A data set that is known by the name of its folder."""
-
-    kind: str
-    held_out: int
-    """The last scenes, which training never sees."""
-    finer: bool = False
-    """Whether the files are small copies, so that their thumbnails are taken at half the scale."""
-
-
-LAYOUTS = {
-    "nyu": Layout("rooms", 50),
-    "frida2": Layout("roads", 10),
-    "street": Layout("streets", 60, finer=True),
-    "o-haze": Layout("pairs", 5, finer=True),
-    "i-haze": Layout("pairs", 5, finer=True),
-    "clear-photos": Layout("photographs", 15, finer=True),
-    "real-hazy": Layout("unpaired", ALL),
-}
-"""A folder that holds some of these by name is opened as all of them."""
 
 
 @dataclass
@@ -72,9 +40,8 @@ class Data:
 def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> Data:
     """Opens each `FOLDER`, `FOLDER=SHARE`, `HAZY:CLEAR` or packed file, whatever layout it has.
 
-    A folder holds data sets by name (`LAYOUTS`), clear pictures in `image/` or `clear/` with
-    `depth/`, hazy and clear ones as in RESIDE and the NTIRE sets (see `reside.find_pairs`), or
-    nothing but clear photographs. `HAZY:CLEAR` are any two folders whose files have the same names.
+    For what a folder may hold see `find_data_sets`; `HAZY:CLEAR` are any two folders whose files
+    have the same names.
 
     Args:
         scale: pixels of the files per training pixel, along each axis.
@@ -94,12 +61,8 @@ def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> D
             data.trained += parts.get("trained", [])
             data.held_out += parts.get("held out", [])
             continue
-        if colon:
-            found = [_pairs(match_pairs(hazy, clear), scale, Path(hazy).name)]
-        else:
-            found = _data_sets(Path(name), scale)
-        for data_set in found:
-            _add(data, data_set, share, training)
+        for found in [two_folders(hazy, clear)] if colon else find_data_sets(Path(name)):
+            _add(data, found, scale, share, training)
     return data
 
 
@@ -108,75 +71,33 @@ def pack_data(data: Data, path: Path) -> None:
     save_collections(path, {"trained": data.trained, "held out": data.held_out})
 
 
-class _DataSet(NamedTuple):
-    """Files of one kind, in the order in which they are trained on or held out."""
-
-    name: str
-    kind: str
-    files: Sequence[Any]
-    load: Callable[[Any], Picture]
-    held_out: int
-    """How many of the last files, whole scenes, are held out."""
-
-
-def _add(data: Data, found: _DataSet, share: float, training: bool) -> None:
-    held_out = len(found.files) if found.held_out == ALL else found.held_out
-    cut = len(found.files) - held_out
-    if cut < 1 and found.held_out != ALL:
+def _add(data: Data, found: DataSet, scale: int, share: float, training: bool) -> None:
+    cut = len(found.files) - found.held_out
+    if cut < 1 and found.kind != "unpaired":
         raise InputError(
             f"{found.name}: expected more than {found.held_out} pictures, of which to hold out "
             f"{found.held_out}, got {len(found.files)}"
         )
+    load = _loader(found, max(1, scale // 2) if found.finer else scale)
     for collections, files in (
         (data.trained, found.files[:cut] if training else []),
         (data.held_out, found.files[cut:]),
     ):
         if files:
             with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-                pictures = list(pool.map(found.load, files))
+                pictures = list(pool.map(load, files))
             collections.append(Collection(found.kind, pictures, share, found.name))
 
 
-def _data_sets(folder: Path, scale: int) -> list[_DataSet]:
-    """The data sets of a folder: all that are known by name, or the one of another layout."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: expected a folder of training data; see --data")
-    known = [name for name in LAYOUTS if (folder / name).is_dir()]
-    if known:
-        return [_known(folder / name, LAYOUTS[name], scale) for name in known]
-    names = {path.name.lower() for path in folder.iterdir()}
-    if "depth" in names and not names & {"hazy", "haze", "input"}:  # OTS has both, in Matlab's form
-        return [_scenes(folder, scale, "rooms", border=0)]
-    if _pictures_in(folder) and not _has_pairs(folder):
-        return [_photographs(folder, scale)]
-    return [_pairs(find_pairs(folder), scale, folder.name)]
-
-
-def _known(folder: Path, layout: Layout, scale: int) -> _DataSet:
-    scale = max(1, scale // 2) if layout.finer else scale
-    if layout.kind == "pairs":
-        return _pairs(find_pairs(folder), scale, folder.name, layout.held_out)
-    if layout.kind == "photographs":
-        return _photographs(folder, scale, layout.held_out)
-    if layout.kind == "unpaired":
-        return _DataSet(folder.name, "unpaired", _pictures_in(folder), _unpaired, ALL)
-    border = 0 if layout.kind == "streets" else BORDER
-    return _scenes(folder, scale, layout.kind, border, layout.held_out)
-
-
-def _has_pairs(folder: Path) -> bool:
-    try:
-        return bool(find_pairs(folder))
-    except InputError:
-        return False
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    )
+def _loader(found: DataSet, scale: int) -> Callable[[Any], Picture]:
+    """What reads one of the data set's files, a pair, a scene or a photograph, as thumbnails."""
+    if found.kind == "pairs":
+        return lambda pair: _pair(pair, scale)
+    if found.kind == "photographs":
+        return lambda path: Picture(_thumbnail(path, scale))
+    if found.kind == "unpaired":
+        return _unpaired
+    return lambda scene: _scene(scene, scale, found)
 
 
 def _unpaired(path: Path) -> Picture:
@@ -196,30 +117,9 @@ def _positive(number: str, entry: str) -> float:
     return value
 
 
-def _held_out(scenes: int) -> int:
-    return max(1, round(scenes * HELD_OUT))
-
-
-def _photographs(folder: Path, scale: int, last: int | None = None) -> _DataSet:
-    files = _pictures_in(folder)
-    last = _held_out(len(files)) if last is None else last
-    return _DataSet(
-        folder.name, "photographs", files, lambda path: Picture(_thumbnail(path, scale)), last
-    )
-
-
-def _pairs(pairs: Sequence[HazyPair], scale: int, name: str, last: int | None = None) -> _DataSet:
-    """Given pairs; a clear scene that is held out is so with all of its haze."""
-    scenes = list(dict.fromkeys(pair.clear for pair in pairs))
-    later = set(scenes[len(scenes) - (_held_out(len(scenes)) if last is None else last) :])
-    ordered = sorted(pairs, key=lambda pair: pair.clear in later)  # stable: by scene, then by name
-    held_out = sum(pair.clear in later for pair in pairs)
-    return _DataSet(name, "pairs", ordered, lambda pair: _pair(pair, scale), held_out)
-
-
 def _pair(files: HazyPair, scale: int) -> Picture:
     hazy, clear = decoded(files.hazy), decoded(files.clear)
-    clear = _without_border(clear, hazy.shape, files)
+    clear = without_border(clear, hazy.shape, files)
     if min(hazy.shape[:2]) < scale:
         height, width = hazy.shape[:2]
         raise InputError(
@@ -228,43 +128,18 @@ def _pair(files: HazyPair, scale: int) -> Picture:
     return Picture(scaled_down(clear, scale), scaled_down(hazy, scale))
 
 
-def _without_border(
-    clear: NDArray[np.uint8], size: Sequence[int], pair: HazyPair
-) -> NDArray[np.uint8]:
-    """The middle of `clear`, as large as the hazy picture."""
-    rows, columns = clear.shape[0] - size[0], clear.shape[1] - size[1]
-    if any(extra % 2 or not 0 <= extra <= MOST_BORDER for extra in (rows, columns)):
-        raise InputError(
-            f"{pair.hazy}: expected the size of {pair.clear}, {clear.shape[1]}x{clear.shape[0]}, "
-            f"got {size[1]}x{size[0]}"
-        )
-    top, left = rows // 2, columns // 2
-    return clear[top : top + size[0], left : left + size[1]]
-
-
-def _scenes(folder: Path, scale: int, kind: str, border: int, last: int | None = None) -> _DataSet:
-    """Clear pictures with depth.
-
-    Args:
-        kind: `rooms`, whose depth becomes a share of the scene's largest, or another, whose depth
-            is in decimetres.
-        border: pixels to cut off each side.
-    """
-
-    def load(files: tuple[Path, Path]) -> Picture:
-        pixels = decoded(files[0], cv2.IMREAD_COLOR_RGB)
-        depth = decoded(files[1], cv2.IMREAD_UNCHANGED).astype(np.float32)
-        if pixels.shape[:2] != depth.shape:
-            raise InputError(f"{files[1]}: expected one depth per pixel of {files[0].name}")
-        unit = 1.0 if kind == "rooms" else SKY
-        depth = depth / max(depth.max(), 1) if kind == "rooms" else depth / DECIMETRES
-        depth = scaled_down(_inside(np.minimum(depth, unit), border), scale)
-        clear = np.ascontiguousarray(scaled_down(_inside(pixels, border), scale))
-        return Picture(clear, None, coded_depth(depth, unit), unit)
-
-    files = depth_pairs(folder)
-    last = _held_out(len(files)) if last is None else last
-    return _DataSet(folder.name, kind, files, load, last)
+def _scene(files: DepthScene, scale: int, found: DataSet) -> Picture:
+    """A clear picture with its depth: in rooms a share of the scene's largest, else in metres."""
+    pixels = decoded(files.clear, cv2.IMREAD_COLOR_RGB)
+    depth = decoded(files.depth, cv2.IMREAD_UNCHANGED).astype(np.float32)
+    if pixels.shape[:2] != depth.shape:
+        raise InputError(f"{files.depth}: expected one depth per pixel of {files.clear.name}")
+    is_room = found.kind == "rooms"
+    unit = 1.0 if is_room else SKY
+    depth = depth / max(depth.max(), 1) if is_room else depth / DECIMETRES
+    depth = scaled_down(_inside(np.minimum(depth, unit), found.border), scale)
+    clear = np.ascontiguousarray(scaled_down(_inside(pixels, found.border), scale))
+    return Picture(clear, None, coded_depth(depth, unit), unit)
 
 
 def _thumbnail(path: Path, scale: int) -> NDArray[np.uint8]:

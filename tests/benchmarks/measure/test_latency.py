@@ -4,7 +4,6 @@ import json
 import stat
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from dehaze.benchmarks.results.file import read_result
 from dehaze.benchmarks.results.intervals import mean_interval, median_is_stable, ratio_interval
 from dehaze.benchmarks.results.records import LatencyRow, Result
 from dehaze.runtime.backends import OpenedSession
-from dehaze.runtime.session import Frames, FunctionSession
+from dehaze.runtime.session import DeviceTimes, Frames, FunctionSession
 
 OTHER = """<ir_version: 9, opset_import: ["" : 20]>
 other (float[n, 3, h, w] x) => (float[n, 3, h, w] y) { y = Identity(x) }"""
@@ -132,14 +131,12 @@ def test_the_time_on_a_device_is_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class TimedSession(FunctionSession):
-        device_times: SimpleNamespace | None = None  # DeviceTimes, whose module needs TensorRT
-
         def run(self, frames: Frames, strength: float) -> Frames:
-            self.device_times = SimpleNamespace(upload_ms=0.5, compute_ms=2.0, download_ms=0.25)
+            self.device_times = DeviceTimes(upload_ms=0.5, compute_ms=2.0, download_ms=0.25)
             return super().run(frames, strength)
 
     def opened(*_: object, **__: object) -> OpenedSession:
-        return OpenedSession(TimedSession(lambda frames: frames), "tensorrt: as asked")
+        return OpenedSession(TimedSession(lambda frames: frames), "tensorrt", "as asked")
 
     monkeypatch.setattr(latency, "open_session", opened)
     arguments = ["edge", "--backends", "tensorrt", "--size", "64x64", "--runs", "3", "--no-memory"]

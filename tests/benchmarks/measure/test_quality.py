@@ -11,7 +11,7 @@ from conftest import picture
 from numpy.typing import NDArray
 
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.measure.datasets import find_data_set
+from dehaze.benchmarks.measure.datasets import pictures_to_measure
 from dehaze.benchmarks.results.file import read_result
 from dehaze.benchmarks.results.intervals import mean_interval
 from dehaze.benchmarks.results.records import QualityRow
@@ -67,8 +67,10 @@ def test_quality_is_that_of_the_formulas(pairs: Path, capsys: pytest.CaptureFixt
     report = record["rows"]["edge"]
     expected = []
     with open_dehazer() as dehazer:
-        for item in find_data_set(pairs).items:
-            hazy, clear = (cv2.imread(str(path))[..., ::-1].copy() for path in item[:2])
+        for item in pictures_to_measure(pairs).items:
+            hazy, clear = (
+                cv2.imread(str(path))[..., ::-1].copy() for path in (item.hazy, item.clear)
+            )
             result = dehazer(hazy)
             expected.append((psnr(result, clear), ssim_of_wang_et_al(result, clear)))
     assert len(report["pictures"]) == 3
@@ -189,7 +191,7 @@ def test_edge_scores_on_sots_indoor_what_the_readme_says(shared_data: Path) -> N
     expected = {picture["name"]: picture["psnr_db"] for picture in row.pictures}
     differences = []
     with open_dehazer("edge") as dehazer:
-        for item in find_data_set(shared_data / "sots-indoor").items:
+        for item in pictures_to_measure(shared_data / "sots-indoor").items:
             result = dehazer(cv2.imread(str(item.hazy), cv2.IMREAD_COLOR_RGB))
             score = psnr(result, cv2.imread(str(item.clear), cv2.IMREAD_COLOR_RGB))
             differences.append(score - expected[item.hazy.stem])

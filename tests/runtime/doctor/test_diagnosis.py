@@ -38,7 +38,8 @@ class Changed:
     """A real session whose pictures come out differently."""
 
     def __init__(self, session: Session, change: Any) -> None:
-        self.contract, self._session, self._change = session.contract, session, change
+        self.contract, self.shapes, self.device_times = session.contract, session.shapes, None
+        self._session, self._change = session, change
 
     def run(self, frames: Any, strength: float) -> Any:
         return self._change(self._session.run(frames, strength), strength)
@@ -124,7 +125,7 @@ def test_weights_of_which_nothing_is_known_are_said_to_be() -> None:
 def test_a_default_backend_that_fails_is_exit_code_1(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: Any, **options: Any) -> OpenedSession:
         opened = open_session(*arguments, **options)
-        return OpenedSession(Changed(opened.session, WRONG["black"]), opened.why)
+        return opened._replace(session=Changed(opened.session, WRONG["black"]))
 
     monkeypatch.setattr("dehaze.runtime.doctor.diagnosis.open_session", broken)
     diagnosis = diagnose()

@@ -175,7 +175,7 @@ def test_too_few_scenes_are_told(with_depth: Path) -> None:
 def test_what_is_no_data_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected pictures in hazy/"):
         open_data([str(tmp_path)], 4)
-    with pytest.raises(InputError, match="expected a folder of training data"):
+    with pytest.raises(InputError, match="expected a folder of pictures"):
         open_data([str(tmp_path / "none")], 4)
     with pytest.raises(UsageError, match="the share a positive number"):
         open_data([f"{tmp_path}=-1"], 4)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dehaze.runtime import InputError
-from dehaze.train.data.reside import HazyName, depth_pairs, find_pairs, match_pairs, parse_hazy_name
+from dehaze.runtime.datasets.file_names import HazyName, parse_hazy_name
+from dehaze.runtime.datasets.pairs import depth_scenes, find_pairs, match_pairs
+from dehaze.runtime.errors import InputError
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -56,6 +57,11 @@ def test_a_hazy_files_name_says_how_it_was_made(stem: str, name: HazyName) -> No
             "# O-HAZY NTIRE 2018/hazy/01_outdoor_hazy.jpg",
             "# O-HAZY NTIRE 2018/GT/01_outdoor_GT.jpg",
         ),
+        ("IN/1_0.5_0.9.png", "GT/1.png"),  # Haze4K
+        ("hazy/51.png", "clear/51.png"),
+        ("hazy/51.png", "GT/51.png"),
+        ("hazy/01_outdoor_hazy.jpg", "gt/01_outdoor_gt.jpg"),
+        ("beijing/fog/beijing_12.png", "beijing/gt/beijing_clear.png"),  # BeDDE, one of its cities
         ("01_hazy.png", "01_GT.png"),  # NH-HAZE
         ("NH-HAZE/01_hazy.png", "NH-HAZE/01_GT.png"),
     ],
@@ -75,6 +81,17 @@ def test_a_scenes_hazes_follow_each_other_by_number(tmp_path: Path) -> None:
 def test_the_same_name_goes_before_the_same_index(tmp_path: Path) -> None:
     touch(tmp_path, "hazy/7_1.png", "hazy/7_2.png", "gt/7_1.png", "gt/7_2.png", "gt/7.png")
     assert found(tmp_path) == [("hazy/7_1.png", "gt/7_1.png"), ("hazy/7_2.png", "gt/7_2.png")]
+
+
+def test_the_cities_of_bedde_are_one_data_set(tmp_path: Path) -> None:
+    touch(tmp_path, "BeDDE/changsha/fog/changsha_2.png", "BeDDE/changsha/fog/changsha_10.png")
+    touch(tmp_path, "BeDDE/beijing/fog/beijing_1.png", "BeDDE/beijing/mask/beijing_1_mask.mat")
+    touch(tmp_path, *(f"BeDDE/{city}/gt/{city}_clear.png" for city in ("beijing", "changsha")))
+    assert found(tmp_path / "BeDDE") == [
+        ("beijing/fog/beijing_1.png", "beijing/gt/beijing_clear.png"),
+        ("changsha/fog/changsha_2.png", "changsha/gt/changsha_clear.png"),
+        ("changsha/fog/changsha_10.png", "changsha/gt/changsha_clear.png"),
+    ]
 
 
 def test_what_macos_adds_to_archives_is_no_picture(tmp_path: Path) -> None:
@@ -138,19 +155,19 @@ def test_finds_sots_with_all_its_levels(shared_data: Path) -> None:
 
 def test_finds_clear_pictures_with_depth(tmp_path: Path) -> None:
     touch(tmp_path, "image/2.jpg", "image/10.jpg", "depth/2.png", "depth/10.png", "depth/11.png")
-    assert depth_pairs(tmp_path) == [
+    assert depth_scenes(tmp_path) == [
         (tmp_path / "image" / f"{n}.jpg", tmp_path / "depth" / f"{n}.png") for n in (2, 10)
     ]
 
 
 def test_finds_the_scenes_at_hand(shared_data: Path) -> None:
-    assert len(depth_pairs(shared_data / "nyu")) == 1399
-    assert len(depth_pairs(shared_data / "frida2")) == 66
+    assert len(depth_scenes(shared_data / "nyu")) == 1399
+    assert len(depth_scenes(shared_data / "frida2")) == 66
 
 
 def test_a_clear_picture_without_depth_is_told(tmp_path: Path) -> None:
     touch(tmp_path, "clear/1.webp", "clear/2.webp", "depth/1.png")
     with pytest.raises(InputError, match=r"2\.webp: expected its depth 2\.\* in .*depth"):
-        depth_pairs(tmp_path)
+        depth_scenes(tmp_path)
     with pytest.raises(InputError, match=r"expected pictures in image/ .*, got 1\.webp, 2\.webp"):
-        depth_pairs(tmp_path / "clear")
+        depth_scenes(tmp_path / "clear")

@@ -57,8 +57,7 @@ def _with_rtx() -> Iterator[None]:
 def built(model: ModelProto, shapes: ShapeRange, folder: Path) -> Built:
     """Builds a model and reads the builder's account."""
     from dehaze.runtime.trt.build import plan_from_onnx
-    from dehaze.runtime.trt.built_layers import layers_built
-    from dehaze.runtime.trt.log import LOG
+    from dehaze.runtime.trt.log import LOG, layers_built
 
     path = folder / "model.onnx"
     onnx.save(model, path)

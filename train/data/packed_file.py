@@ -24,7 +24,7 @@ from .store import Collection, Picture, Pixels
 FORMAT = 1
 """Raised when an older version could no longer read a newer file."""
 JPEG_QUALITY = 93
-"""The pictures are thumbnails, without subsampling of the colours here: nothing of it is visible."""
+"""Nothing of it is visible in thumbnails, whose colours are not subsampled here."""
 
 
 def save_collections(path: Path, parts: Mapping[str, Sequence[Collection]]) -> None:

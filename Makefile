@@ -3,7 +3,7 @@ PYTHON ?= python3
 # Two files of tests at a time: 6.5 minutes on two cores instead of 10.
 PARALLEL = --numprocesses 2 --dist loadfile
 .DELETE_ON_ERROR:
-.PHONY: demo test check types clip web plugin latency-table quality-table report gpu-bundle clean
+.PHONY: demo test check types clip web plugin latency-table quality-table report gpu-check gpu-bundle clean
 
 # $(call environment,FOLDER,WHAT): a fresh virtual environment with pinned versions.
 define environment
@@ -69,6 +69,19 @@ $(MODELS)/edge-int8.onnx: .venv/installed $(wildcard runtime/weights/edge.onnx)
 $(NETWORKS): $(MODELS)/%.onnx: .venv/installed
 	.venv/bin/dehaze-export $* --random-weights --out $(MODELS)
 
+# Forms without the plugin, which TensorRT-RTX takes; made here or brought along.
+GPU_MODELS = $(patsubst %,$(MODELS)/edge%-tensorrt-gridsample.onnx,-fp16 -int8) \
+  $(MODELS)/edge-tensorrt-gridsample.onnx
+
+$(MODELS)/edge-tensorrt-gridsample.onnx: .venv/installed
+	.venv/bin/dehaze-export --target tensorrt --deform gridsample --out $(MODELS)
+
+$(MODELS)/edge-fp16-tensorrt-gridsample.onnx: .venv/installed
+	.venv/bin/dehaze-export --fp16 --target tensorrt --deform gridsample --out $(MODELS)
+
+$(MODELS)/edge-int8-tensorrt-gridsample.onnx: .venv/installed
+	.venv/bin/dehaze-export --int8 --target tensorrt --deform gridsample --data $(DATA) --out $(MODELS)
+
 latency-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx $(NETWORKS)  ## speeds: 8 minutes
 	$(BENCH) latency edge $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx clahe dcp \
 	  --sizes 1280x720 1920x1080 --threads 2 --json $(RESULTS)/latency.json
@@ -83,7 +96,7 @@ quality-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx  ## scores: 5 m
 	$(MAKE) report
 
 report: .venv/installed  ## the page, and the README's tables, from what was measured last
-	$(BENCH) report $(RESULTS)/*.json --pictures demo/street-hazy.mp4 \
+	$(BENCH) report $(filter-out $(RESULTS)/gpu.json,$(wildcard $(RESULTS)/*.json)) --pictures demo/street-hazy.mp4 \
 	  --out $(RESULTS)/report.html $(RESULTS)/report.md --into README.md
 
 gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machine without a network
@@ -91,6 +104,9 @@ gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machin
 	.venv/bin/dehaze-train edge --data $(DATA) --pack build/gpu/thumbnails.npz
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps \
 	  --target build/gpu/packages safetensors filelock tqdm torchmetrics lightning-utilities packaging
+
+gpu-check: $(GPU_MODELS)  ## what needs an NVIDIA GPU: checks, and fills docs/benchmark/gpu.*
+	.venv/bin/python -m dehaze.benchmarks.gpu_check $(GPU_MODELS) --json $(RESULTS)/gpu.json
 
 plugin:  ## the TensorRT plugin: needs nvcc, CMake and TensorRT's headers
 	cmake -S export/plugin -B build/plugin \

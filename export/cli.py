@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 EPILOG = """examples:
   dehaze-export --fp16
   dehaze-export runs/edge/edge.safetensors --int8 --target onnxruntime tensorrt
+  dehaze-export --fp16 --engine --library rtx
   dehaze-export edge-fp16-tensorrt.onnx --engine --shapes 640x480 1280x720 1920x1080
 
-The last one runs on the device: it needs TensorRT and a GPU, but neither torch nor onnx.
+An engine of an .onnx file needs neither torch nor onnx. TensorRT builds on the device, for its GPU;
+TensorRT-RTX on any x86-64 machine, for every desktop GPU since Ampere.
 """
 
 
@@ -58,7 +60,8 @@ def _add_graph_options(group: argparse._ArgumentGroup) -> None:
         "--deform",
         choices=("standard", "plugin", "gridsample"),
         help="deformable convolution as DeformConv, as our TensorRT plugin, or made of GridSample, "
-        "for ONNX Runtime before 1.25 (default: plugin for tensorrt, else standard)",
+        "for TensorRT-RTX and ONNX Runtime before 1.25 (default: plugin for tensorrt, gridsample "
+        "for an engine of rtx, else standard)",
     )
     group.add_argument(
         "--random-weights", action="store_true", help="an untrained network, to measure its speed"
@@ -92,7 +95,7 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_engine_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--engine", action="store_true", help="build an engine for this machine")
+    group.add_argument("--engine", action="store_true", help="build an engine, too")
     group.add_argument(
         "--lint", action="store_true", help="say what TensorRT would not take of an .onnx file"
     )
@@ -117,6 +120,12 @@ def _add_engine_options(group: argparse._ArgumentGroup) -> None:
         default="none",
         help="for other GPUs, too; not on a Jetson (default: none)",
     )
+    group.add_argument(
+        "--library",
+        choices=("tensorrt", "rtx"),
+        help="what builds: TensorRT, or TensorRT-RTX, which needs no GPU and builds for all since "
+        "Ampere (default: tensorrt where it and a GPU are, else rtx)",
+    )
 
 
 def frame_size(text: str) -> tuple[int, int]:
@@ -136,11 +145,14 @@ def _run(options: argparse.Namespace) -> None:
     ignored = [] if options.engine else _given(options, ENGINE_ONLY)
     if ignored:
         raise UsageError(f"{', '.join(ignored)} describe an engine; add --engine")
+    from dehaze.runtime.trt.options import using_library
+
     try:
-        if options.model.endswith(".onnx"):
-            _from_onnx(Path(options.model), options)
-        else:
-            _from_network(options)
+        with using_library(options.library):
+            if options.model.endswith(".onnx"):
+                _from_onnx(Path(options.model), options)
+            else:
+                _from_network(options)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed, which exports and --lint need: "
@@ -149,7 +161,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 GRAPH_ONLY = ("fp16", "int8", "target", "deform", "random_weights", "data", "validate")
-ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible")
+ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible", "library")
 
 
 def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
@@ -161,15 +173,24 @@ def _from_network(options: argparse.Namespace) -> None:
     if options.lint:
         raise UsageError("--lint takes an .onnx file; exports for tensorrt are checked anyway")
     engine_options = _engine_options(options) if options.engine else None
+    if options.engine and options.deform is None and _builds_with_rtx(options):
+        options.deform = "gridsample"
     for path in _export(options):
         if engine_options:
             _build(path, options.out, engine_options)
 
 
+def _builds_with_rtx(options: argparse.Namespace) -> bool:
+    """Whether TensorRT-RTX builds the engine, which takes no plugins."""
+    from dehaze.runtime.trt.engine_cache import builder_of
+
+    return builder_of(Path(f"{options.model}.onnx")).title == "TensorRT-RTX"
+
+
 def _export(options: argparse.Namespace) -> list[Path]:
     from dehaze.train.checkpoint import shipped_or_path
 
-    from .comparison import COMPARED_SIZES
+    from .graph.comparison import COMPARED_SIZES
     from .model_file import ExportOptions, export_checkpoint, export_random_weights
 
     if (options.int8 or options.validate) and not options.data:
@@ -217,14 +238,17 @@ def _from_onnx(model: Path, options: argparse.Namespace) -> None:
     if options.engine:
         _build(model, options.out, _engine_options(options))
     else:
-        _lint(model)
+        _lint(model, options)
 
 
 def _build(model: Path, out: Path, options: EngineOptions) -> None:
     from dehaze.runtime.trt.engine_cache import engine_from_onnx
+    from dehaze.runtime.trt.engine_file import read_engine
 
     path = engine_from_onnx(model, out, options)
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+    layers = read_engine(path)[0].layers
+    computed = ", ".join(f"{count} layers in {name}" for name, count in layers.items())
+    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB{computed and '; ' + computed}")
 
 
 def _engine_options(options: argparse.Namespace) -> EngineOptions:
@@ -241,10 +265,11 @@ def _engine_options(options: argparse.Namespace) -> EngineOptions:
     )
 
 
-def _lint(model: Path) -> None:
+def _lint(model: Path, options: argparse.Namespace) -> None:
+    """Prints what our rules find, and what TensorRT-RTX says where it is installed."""
     import onnx
 
-    from .tensorrt_lint import lint, report
+    from .trt.lint import lint, report
 
     try:
         graph = onnx.load(model)
@@ -254,6 +279,32 @@ def _lint(model: Path) -> None:
     for line in report(findings):
         print(line)
     errors = sum(finding.severity == "error" for finding in findings)
-    if errors:
-        raise GateError(f"{model}: {errors} things that TensorRT would not take; see above")
+    if not _builder_takes(model, _engine_options(options)) or errors:
+        raise GateError(f"{model}: TensorRT would not take it; see above")
     print(f"{model}: nothing that TensorRT would refuse")
+
+
+def _builder_takes(model: Path, options: EngineOptions) -> bool:
+    """Builds the file with TensorRT-RTX and prints what it says; True where it cannot be asked."""
+    from dehaze.runtime.errors import ModelError
+    from dehaze.runtime.trt.host import building_host
+    from dehaze.runtime.trt.options import using_library
+    from dehaze.runtime.trt.plugin_library import needs_plugin
+
+    if needs_plugin(model):
+        print("TensorRT-RTX was not asked: it takes no plugins; ask it of the gridsample form")
+        return True
+    with using_library("rtx"):
+        try:
+            building_host()
+        except ModelError:
+            print("TensorRT-RTX was not asked: `pip install 'dehaze-edge[rtx]'` has it for x86-64")
+            return True
+        from dehaze.runtime.trt.build import plan_from_onnx
+
+        try:
+            plan_from_onnx(model, options)
+        except (ModelError, UsageError) as refusal:
+            print(refusal)
+            return False
+    return True

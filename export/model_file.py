@@ -19,11 +19,11 @@ from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network, parameter_count
 from dehaze.train.networks.network import Network
 
-from .base_graph import Form, Target, base_model
-from .comparison import Comparison, compare, speed_ratio
-from .precision import Calibrated, Converted, Precision, at_precision
-from .sensitivity import mean_psnr, write_sensitivity
-from .tensorrt_graph import for_tensorrt
+from .graph.base import BaseModels, Form, Target
+from .graph.comparison import Comparison, compare, speed_ratio
+from .precision.convert import Calibrated, Converted, Precision, at_precision
+from .precision.sensitivity import mean_psnr, write_sensitivity
+from .trt.form import for_tensorrt
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,15 @@ def _export(network: Network, origin: _Origin, out: Path, options: ExportOptions
         raise UsageError(f"{origin.name} doubles clear pictures for training; it is not exported")
     if options.form == "plugin" and any(target != "tensorrt" for target in options.targets):
         raise UsageError("the plugin's node runs in TensorRT alone; add --target tensorrt")
-    calibrated = Calibrated(options.data, origin.name, options.pictures)
+    calibrated = Calibrated(options.data, options.pictures)
     if options.precision == "int8" or options.validated:
         _ = calibrated.data  # before minutes of work: a folder may not be there
-    return [_write(network, origin, out, options, target, calibrated) for target in options.targets]
+    bases = BaseModels(network, origin.name)
+    return [_write(bases, origin, out, options, target, calibrated) for target in options.targets]
 
 
 def _write(
-    network: Network,
+    bases: BaseModels,
     origin: _Origin,
     out: Path,
     options: ExportOptions,
@@ -106,7 +107,7 @@ def _write(
     form = options.form or default_form(target)
     path = out / f"{file_stem(origin.name, options.precision, target, form)}.onnx"
     with finished_output(path, overwrite=True) as unfinished:  # before minutes of work
-        converted, exported = _converted(network, origin, path, options, target, calibrated)
+        converted, exported = _converted(bases, origin, path, options, target, calibrated)
         unfinished.write_bytes(converted.model.SerializeToString())
     if converted.sensitivity is not None:
         write_sensitivity(converted.sensitivity, path.with_suffix(".sensitivity.json"))
@@ -114,7 +115,7 @@ def _write(
 
 
 def _converted(
-    network: Network,
+    bases: BaseModels,
     origin: _Origin,
     path: Path,
     options: ExportOptions,
@@ -123,7 +124,7 @@ def _converted(
 ) -> tuple[Converted, Exported]:
     """The whole model for a target, with its contract."""
     form = options.form or default_form(target)
-    base = base_model(network, origin.name, target, form)
+    network, base = bases.network, bases.model(target, form)
     comparison = compare(base, network)
     plugin = form == "plugin"
     converted = at_precision(

@@ -131,15 +131,18 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--backend",
-        choices=("auto", "onnxruntime", "tensorrt"),
+        choices=("auto", "onnxruntime", "tensorrt", "rtx"),
         default="auto",
-        help="what runs the model (default: auto, TensorRT where it can)",
+        help="what runs the model; rtx is TensorRT-RTX, for desktop GPUs (default: auto, the first "
+        "of tensorrt, rtx and onnxruntime that can)",
     )
     add(
         "--provider",
-        choices=("cpu", "cuda", "tensorrt"),
         default="cpu",
-        help="of ONNX Runtime (default: %(default)s)",
+        metavar="NAME",
+        help="what ONNX Runtime runs on: cpu, cuda, tensorrt, a device of an installed plugin such "
+        "as openvino-npu, or auto, the fastest of them, measured once; --doctor lists them "
+        "(default: %(default)s)",
     )
     add("--plugin", type=Path, metavar="FILE", help="the TensorRT plugin, where it is not found")
 

@@ -17,7 +17,6 @@ from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
-    from .onnxruntime_session import Provider
     from .trt.options import TensorRTOptions
 
 __all__ = ["Dehazer", "open_dehazer"]
@@ -31,7 +30,7 @@ def open_dehazer(
     threads: int | None = None,
     strength: float = 1.0,
     backend: Backend = "auto",
-    provider: Provider = "cpu",
+    provider: str = "cpu",
     tensorrt: TensorRTOptions | None = None,
 ) -> Dehazer:
     """Opens a shipped model by name, or any model file of ours by path.

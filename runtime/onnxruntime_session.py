@@ -6,46 +6,21 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
-from .errors import ModelError, OperatorError, UsageError, one_line
+from .errors import ModelError, OperatorError, one_line
 from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .haze.pixel_passes import apply_grid, thumbnail_of
 from .model.model_file import ModelFile
 from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
+from .providers.installed import import_onnxruntime, provider_named
 from .session import DeepFrames, DeviceTimes, Frames, ShapeRange
 
-__all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "Provider", "import_onnxruntime"]
+__all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 
 _CORES = os.cpu_count() or 1
-
-
-def import_onnxruntime() -> Any:
-    """Imports ONNX Runtime, late and with its telemetry off.
-
-    Its wheels collect usage into ~/.cache and hold an address to send it to (seen in 1.31); a
-    camera must not do that unasked. Whoever wants it sets ORT_DISABLE_TELEMETRY=0.
-    """
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
-    return onnxruntime
-
-
-Provider: TypeAlias = Literal["cpu", "cuda", "tensorrt"]
-
-_PROVIDERS = {
-    "cpu": ["CPUExecutionProvider"],
-    "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"],
-    "tensorrt": [
-        "TensorrtExecutionProvider",
-        "CUDAExecutionProvider",
-        "CPUExecutionProvider",
-    ],
-}
-"""ONNX Runtime's names, the one asked for first."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +29,9 @@ class OnnxRuntimeOptions:
 
     threads: int | None = None
     """Threads within one operator; None, or more than there are cores, stands for every core."""
-    provider: Provider = "cpu"
-    """What executes the graph: `cuda` and `tensorrt` need `onnxruntime-gpu` and a GPU, and leave
-    to the CPU the operators that they lack."""
+    provider: str = "cpu"
+    """What executes the graph: the name of an installed provider; see `providers/installed.py`.
+    The operators that it lacks are left to the CPU."""
 
 
 class OnnxRuntimeSession:
@@ -157,9 +132,12 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
     settings.add_session_config_entry("session.force_spinning_stop", "1")
     if options.threads is not None:
         settings.intra_op_num_threads = min(options.threads, _CORES)
-    providers = _installed_providers(onnxruntime, options.provider)
+    provider = provider_named(options.provider)
+    if provider.devices:
+        settings.add_provider_for_devices(provider.devices, {})
+    names = None if provider.devices else list(provider.ep_names)
     try:
-        engine = onnxruntime.InferenceSession(model, settings, providers=providers)
+        engine = onnxruntime.InferenceSession(model, settings, providers=names)
     except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
         raise OperatorError(
             f"{path}: ONNX Runtime {onnxruntime.__version__} lacks an operator of this model "
@@ -170,10 +148,11 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
             f"{path}: expected an ONNX model, but ONNX Runtime cannot load it "
             f"({one_line(error)[:160]})"
         ) from error
-    if providers[0] not in engine.get_providers():  # it goes on without, on the CPU
+    if provider.ep_names[0] not in engine.get_providers():  # it goes on without, on the CPU
         raise ModelError(
-            f"{path}: ONNX Runtime cannot start {providers[0]}, which needs a GPU and the CUDA "
-            f"and cuDNN (for tensorrt TensorRT) versions of its wheel; use --provider cpu"
+            f"{path}: ONNX Runtime cannot start {provider.ep_names[0]}, which needs its device and "
+            f"the libraries of its wheel's versions (cuda: CUDA and cuDNN, tensorrt: TensorRT, "
+            f"too); use --provider cpu"
         )
     return engine
 
@@ -186,17 +165,3 @@ def _expect_onnxruntime(file: ModelFile) -> None:
             f"--target onnxruntime, or build its engine with "
             f"`dehaze-export {file.path.name} --engine`"
         )
-
-
-def _installed_providers(onnxruntime: Any, provider: Provider) -> list[str]:
-    """ONNX Runtime's names; raises where the one asked for is not built in."""
-    if provider not in _PROVIDERS:
-        raise UsageError(f"expected provider {' or '.join(_PROVIDERS)}, got {provider}")
-    installed = onnxruntime.get_available_providers()
-    wanted = _PROVIDERS[provider]
-    if wanted[0] not in installed:
-        raise ModelError(
-            f"expected ONNX Runtime with {wanted[0]}, got one with {', '.join(installed)}; "
-            f"`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`, or use --provider cpu"
-        )
-    return [name for name in wanted if name in installed]

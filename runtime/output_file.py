@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .errors import OutputError, one_line
 
-__all__ = ["finished_output", "remove_leftovers"]
+__all__ = ["cache_folder", "finished_output", "remove_leftovers"]
 
 _UNFINISHED = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-\d+\.part(\.[^.]*)?")
 _numbers = itertools.count()
@@ -109,3 +109,9 @@ def _machine() -> str:
     with suppress(OSError):
         namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116  # a link that leads nowhere
     return f"{zlib.crc32(f'{socket.gethostname()} {namespace}'.encode()):08x}"
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be made again: engines, measurements."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "dehaze-edge"

@@ -36,6 +36,7 @@ LAYERS = {
         "decoding errors prefetch timing",
         "output_file media model haze cuda",
         "command session preview datasets",
+        "providers",
         "onnxruntime_session trt",
         "backends",
         "dehazer",
@@ -47,7 +48,7 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report data_command flicker_command latency_command quality_command",
+        "report data_command flicker_command latency_command quality_command gpu_check",
         "cli",
     ),
 }

@@ -12,12 +12,13 @@ from typing import Any
 from ..backends import open_session
 from ..errors import DehazeError, one_line
 from ..model.shipped import DEFAULT_MODEL, MODELS_FOLDER, model_path
+from ..providers.installed import installed_providers, why_no_plugin
+from ..providers.self_test import SIZE, SelfTest, self_test
 from ..session import Session
 from ..trt.engine_search import engines_in
 from ..trt.options import TensorRTOptions
 from ..trt.plugin_library import find_plugin
 from .machine import Finding, processor, software, video_card
-from .self_test import SIZE, SelfTest, self_test
 
 __all__ = ["BackendCheck", "Diagnosis", "EngineCheck", "diagnose"]
 
@@ -105,7 +106,7 @@ def diagnose(
     path = model_path(model)
     options = replace(tensorrt or TensorRTOptions(), may_build=False)
     sections = {
-        "software": software(),
+        "software": [*software(), *_plugins_without_device()],
         "machine": processor(),
         "NVIDIA": [*video_card(), _plugin(options)],
     }
@@ -118,6 +119,10 @@ def diagnose(
     return Diagnosis(sections, engines, _check_backends(path, options))
 
 
+def _plugins_without_device() -> list[Finding]:
+    return [Finding("ONNX Runtime plugin", line, "") for line in why_no_plugin()]
+
+
 def _plugin(options: TensorRTOptions) -> Finding:
     name, advice = "plugin library", "`make plugin`; engines of the shipped model need it"
     try:
@@ -128,18 +133,26 @@ def _plugin(options: TensorRTOptions) -> Finding:
 
 
 def _check_backends(path: Path, options: TensorRTOptions) -> list[BackendCheck]:
-    """The one that `auto` takes, then the other one."""
+    """The one that `auto` takes, the other ones, and ONNX Runtime on whatever else is there."""
     default = _check(path, "auto", options)
-    names = [name for name in ("onnxruntime", "tensorrt") if name != default.name]
-    return [default, *(_check(path, name, options) for name in names)]
+    names = [name for name in ("onnxruntime", "tensorrt", "rtx") if name != default.name]
+    providers = [provider.name for provider in installed_providers() if provider.name != "cpu"]
+    return [
+        default,
+        *(_check(path, name, options) for name in names),
+        *(_check(path, "onnxruntime", options, name) for name in providers),
+    ]
 
 
-def _check(path: Path, backend: Any, options: TensorRTOptions) -> BackendCheck:
+def _check(
+    path: Path, backend: Any, options: TensorRTOptions, provider: str = "cpu"
+) -> BackendCheck:
     is_default = backend == "auto"
+    title = backend if provider == "cpu" else f"{backend} on {provider}"
     try:
-        opened = open_session(path, backend, tensorrt=options)
+        opened = open_session(path, backend, provider=provider, tensorrt=options)
     except DehazeError as error:
-        return BackendCheck(backend, "", SelfTest(one_line(error)), is_default)
+        return BackendCheck(title, "", SelfTest(one_line(error)), is_default)
     try:
         result = _self_test(opened.session)
     finally:

@@ -1,4 +1,6 @@
-"""The TensorRT builder: an ONNX file to a plan, on 10.3 to 11.4 alike. Needs TensorRT to import.
+"""The TensorRT builder: an ONNX file to a plan, on 10.3 to 11.4 and TensorRT-RTX alike.
+
+Needs one of them to import.
 
 Networks are strongly typed: 11.x knows no other, and 10.3 has them already. Precision therefore
 lives in the ONNX file, as float16 types or as QuantizeLinear and DequantizeLinear.
@@ -11,22 +13,31 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-
-import tensorrt as trt
+from typing import NamedTuple
 
 from ..errors import ModelError, OutputError, UsageError, one_line
 from ..output_file import finished_output
-from .log import LOG
+from .library import TITLE, start_plugins, trt
+from .log import LOG, precisions
 from .options import EngineOptions, ShapeRange
 
-__all__ = ["plan_from_onnx"]
+__all__ = ["Plan", "plan_from_onnx"]
 
 IMAGE = "image"
 """The input whose shape varies: (N, H, W, 3) uint8 RGB."""
 
 
-def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> bytes:
-    """Builds a plan with the first GPU. Call `tensorrt_host()` before: it counts the devices.
+class Plan(NamedTuple):
+    """What the builder made."""
+
+    content: bytes
+    """What TensorRT deserialises."""
+    layers: dict[str, int]
+    """How many layers with weights compute in each precision; empty where it does not say."""
+
+
+def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> Plan:
+    """Builds a plan. Call `building_host()` before: it counts the devices.
 
     Args:
         hint: what to do when TensorRT cannot take a node of the model.
@@ -39,6 +50,7 @@ def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> by
     if options.timing_cache is not None:
         _require_folder(options.timing_cache)
     LOG.errors.clear()
+    LOG.engine = ""
     builder = _new_builder()
     if options.plugin is not None:
         _load_plugins(builder, options.plugin)
@@ -46,22 +58,21 @@ def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> by
     network = builder.create_network(strongly_typed)
     parser = trt.OnnxParser(network, LOG)  # holds the weights: it must outlive the build
     if not parser.parse_from_file(str(model)):
-        raise ModelError(f"{model}: TensorRT {trt.__version__} {_parser_words(parser)}{hint}")
+        raise ModelError(f"{model}: {TITLE} {_parser_words(parser)}{hint}")
     config = _new_config(builder, options)
     if options.version_compatible:
         config.plugins_to_serialize = _libraries_in_plan(parser, options.plugin)
     profile = _new_profile(builder, network, options.shapes)
     if config.add_optimization_profile(profile) < 0:
-        raise ModelError(f"{model}: TensorRT rejects shapes {options.shapes} ({LOG.reason()})")
+        raise ModelError(f"{model}: {TITLE} rejects shapes {options.shapes} ({LOG.reason()})")
     LOG.errors.clear()  # what an old timing cache led to is not the reason for what follows
     plan: trt.IHostMemory | None = builder.build_serialized_network(network, config)
     if plan is None:
-        raise ModelError(
-            f"{model}: TensorRT {trt.__version__} cannot build an engine ({LOG.reason()})"
-        )
+        advice = "; --workspace allows more" if "OutOfMemory" in LOG.reason() else ""
+        raise ModelError(f"{model}: {TITLE} cannot build an engine ({LOG.reason()}){advice}")
     if options.timing_cache is not None:
         _save_timing_cache(config, options.timing_cache)
-    return bytes(plan)
+    return Plan(bytes(plan), precisions(LOG.engine))
 
 
 def _new_builder() -> trt.Builder:
@@ -69,10 +80,10 @@ def _new_builder() -> trt.Builder:
         builder = trt.Builder(LOG)
     except TypeError as error:  # how pybind11 says that the library returned a null pointer
         raise ModelError(
-            f"TensorRT {trt.__version__} cannot start on this GPU ({LOG.reason()}); "
+            f"{TITLE} cannot start on this GPU ({LOG.reason()}); "
             f"update its driver, or install a TensorRT version that supports both"
         ) from error
-    trt.init_libnvinfer_plugins(LOG, "")  # NVIDIA's own: standard DeformConv is one of them
+    start_plugins(LOG)
     return builder
 
 
@@ -82,7 +93,7 @@ def _load_plugins(builder: trt.Builder, library: Path) -> None:
     handle = registry.load_library(str(library.resolve()))
     if handle is None:
         raise ModelError(
-            f"{library}: TensorRT {trt.__version__} cannot load this plugin library "
+            f"{library}: {TITLE} cannot load this plugin library "
             f"({LOG.reason()}); build it on this machine"
         )
 
@@ -113,7 +124,7 @@ def _new_config(builder: trt.Builder, options: EngineOptions) -> trt.IBuilderCon
         level = getattr(trt.HardwareCompatibilityLevel, "SAME_COMPUTE_CAPABILITY", None)
         if level is None:  # as in 10.3
             raise UsageError(
-                f"TensorRT {trt.__version__} has no hardware compatibility "
+                f"{TITLE} has no hardware compatibility "
                 f"same_compute_capability; use ampere_plus or a later version"
             )
         config.hardware_compatibility_level = level
@@ -128,8 +139,7 @@ def _libraries_in_plan(parser: trt.OnnxParser, plugin: Path | None) -> list[str]
         libraries = [str(library) for library in parser.get_used_vc_plugin_libraries()]
     except RuntimeError as error:
         raise ModelError(
-            f"TensorRT {trt.__version__} cannot list the plugins of a version-compatible engine "
-            f"({one_line(error)})"
+            f"{TITLE} cannot list the plugins of a version-compatible engine ({one_line(error)})"
         ) from error
     if plugin is not None:
         libraries.append(str(plugin.resolve()))

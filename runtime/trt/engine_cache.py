@@ -14,11 +14,19 @@ from ..model.metadata import metadata_from_onnx
 from ..model.shipped import model_bytes
 from ..output_file import finished_output
 from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
-from .host import TensorRTHost, tensorrt_host
-from .options import EngineOptions
-from .plugin_library import LIBRARY, needs_plugin
+from .host import TensorRTHost, building_host, tensorrt_host
+from .options import LIBRARIES, EngineOptions
+from .plugin_library import LIBRARY, form_without_plugin, needs_plugin
 
-__all__ = ["CachedEngine", "build_command", "cached_engine", "engine_from_onnx", "load_engine"]
+__all__ = [
+    "CachedEngine",
+    "build_command",
+    "buildable_form",
+    "builder_of",
+    "cached_engine",
+    "engine_from_onnx",
+    "load_engine",
+]
 
 
 @dataclass(frozen=True)
@@ -33,8 +41,10 @@ class CachedEngine:
 def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> Path:
     """Builds an engine for this machine; takes minutes. An older file of that name is replaced.
 
+    With TensorRT-RTX it takes seconds, and the engine is for every GPU since Ampere.
+
     Args:
-        model: an ONNX file of dehaze-export.
+        model: an ONNX file of dehaze-export; see `buildable_form`.
         out: a name ending in `.engine`, or a folder; None for the model's folder.
 
     Returns:
@@ -45,7 +55,21 @@ def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> P
         UsageError: shapes or options that the model or TensorRT does not take.
         OutputError: the engine cannot be written.
     """
+    model = buildable_form(model)
     return _build(model, out, options, _wanted_header(model, options))
+
+
+def buildable_form(model: Path) -> Path:
+    """The model itself, or for TensorRT-RTX the form without our plugin that lies beside it.
+
+    TensorRT-RTX knows no plugins, and its parser ends the process when it meets the node of one
+    that is loaded (seen in 1.7.1): so it never meets one.
+
+    Raises:
+        ModelError: no GPU and no TensorRT-RTX; there is no such form.
+    """
+    is_rtx = builder_of(model).title == LIBRARIES["rtx"].title
+    return form_without_plugin(model) if is_rtx and needs_plugin(model) else model
 
 
 def cached_engine(
@@ -95,7 +119,7 @@ def load_engine(
         ModelError: not an engine, or a damaged one; no GPU or no TensorRT here.
     """
     header, plan = read_engine(path)
-    wanted = replace(header, host=_host(model))
+    wanted = replace(header, host=tensorrt_host())
     if model is not None:
         wanted = replace(wanted, model_sha256=_sha256(model_bytes(model)))
     if plugin is not None or not header.version_compatible:
@@ -107,9 +131,9 @@ def load_engine(
 
 def _misfit_of_lean(header: EngineHeader) -> str:
     """Why the lean runtime cannot take an engine that TensorRT could, or empty."""
-    from .library import LEAN  # imports TensorRT
+    from .library import NAME  # imports TensorRT
 
-    if not LEAN or header.version_compatible:
+    if NAME != "lean" or header.version_compatible:
         return ""
     return (
         "expected a version-compatible engine for the lean runtime, got one for one version "
@@ -131,7 +155,8 @@ def _engine_name(model: Path, header: EngineHeader) -> str:
         gpu = f"any-{_sm(host)}"
     elif header.hardware_compatibility == "ampere_plus":
         gpu = "ampere-plus"
-    version = f"trt{host.tensorrt_version}"
+    kind = "rtx" if host.title == LIBRARIES["rtx"].title else "trt"
+    version = f"{kind}{host.tensorrt_version}"
     if header.exclude_lean_runtime:
         version += "-no-lean"
     elif header.version_compatible:
@@ -140,22 +165,17 @@ def _engine_name(model: Path, header: EngineHeader) -> str:
 
 
 def _build(model: Path, out: Path | None, options: EngineOptions, header: EngineHeader) -> Path:
-    from .library import LEAN
-
-    if LEAN:
-        raise ModelError(
-            f"{model}: expected TensorRT to build its engine, got the lean runtime alone, which "
-            f"builds nothing; `pip install tensorrt`, or bring a version-compatible engine"
-        )
     from .build import plan_from_onnx
+    from .library import require_builder
 
+    require_builder(model, options)
     path = out or model.parent
     if path.suffix != ENGINE_SUFFIX:
         path = path / _engine_name(model, header)
     # Opened before the build: minutes later is too late to learn that a folder is read-only.
     with finished_output(path, overwrite=True) as unfinished:
         plan = plan_from_onnx(model, options, hint=_hint(model, options, header))
-        unfinished.write_bytes(engine_bytes(header, plan))
+        unfinished.write_bytes(engine_bytes(replace(header, layers=plan.layers), plan.content))
     return path
 
 
@@ -179,7 +199,7 @@ def _misfit(path: Path, wanted: EngineHeader) -> str:
 
 
 def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
-    """Of the engine that these options ask for, here."""
+    """The header of the engine that these options ask for, built here."""
     content = model_bytes(model)
     metadata = metadata_from_onnx(content, str(model))
     contract = ModelContract.from_metadata(metadata, str(model))
@@ -189,27 +209,34 @@ def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
             f"{model} takes frames of {contract.minimum_size} pixels a side or more, got shapes "
             f"{options.shapes}; raise the minimum"
         )
-    plugin_sha256 = _plugin_sha256(options.plugin)
+    host, compatibility = builder_of(model), options.hardware_compatibility
+    if host.title == LIBRARIES["rtx"].title:
+        compatibility = "ampere_plus"
     return EngineHeader(
-        host=_host(model),
+        host=host,
         shapes=options.shapes,
         model_sha256=_sha256(content),
-        plugin_sha256=plugin_sha256,
+        plugin_sha256=_plugin_sha256(options.plugin),
         version_compatible=options.version_compatible,
         exclude_lean_runtime=options.exclude_lean_runtime,
-        hardware_compatibility=options.hardware_compatibility,
+        hardware_compatibility=compatibility,
         metadata=metadata,
     )
 
 
-def _host(model: Path | None) -> TensorRTHost:
+def builder_of(model: Path) -> TensorRTHost:
+    """The machine and TensorRT that an engine of this model, built here, is for.
+
+    Raises:
+        ModelError: nothing here can build it; what can.
+    """
     try:
-        return tensorrt_host()
+        return building_host()
     except ModelError as error:
         raise ModelError(
             f"{error}; an engine is built on the device that it runs on, by its TensorRT (a Jetson "
-            f"has it from JetPack 6.1 on, elsewhere `pip install tensorrt`): "
-            f"{build_command(model)} there"
+            f"has it from JetPack 6.1 on): {build_command(model)} there; or for desktop GPUs "
+            f"anywhere, by TensorRT-RTX (`pip install 'dehaze-edge[rtx]'`)"
         ) from error
 
 

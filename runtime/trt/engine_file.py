@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,9 @@ class EngineHeader:
     hardware_compatibility: HardwareCompatibility
     metadata: dict[str, str]
     """The ONNX file's `metadata_props`, so that the engine does not need it."""
+    layers: dict[str, int] = field(default_factory=dict)
+    """How many layers with weights compute in INT8, FP16 and FP32; empty where the builder does
+    not say."""
 
     def contract(self, source: str) -> ModelContract:
         """The model's contract; raises ModelError where `source` has none."""
@@ -64,7 +67,7 @@ class EngineHeader:
         """
         host = wanted.host
         if not self._runs_on(host):
-            return f"expected TensorRT {host.tensorrt_version}, got {self.host.tensorrt_version}"
+            return f"expected {host.tensorrt}, got {self._built_with(host)}"
         if not self._runs_on_gpu(host):
             return f"expected GPU {_gpu(host)}, got {_gpu(self.host)}"
         for what, expected, got in (
@@ -80,6 +83,8 @@ class EngineHeader:
     def _runs_on(self, host: TensorRTHost) -> bool:
         """NVIDIA's support matrix of 11.4.1: later releases, and 11.x after 10.x; never earlier."""
         built, runs = self.host.tensorrt_release, host.tensorrt_release
+        if self.host.title != host.title:
+            return False
         if not self.version_compatible:
             return self.host.tensorrt_version == host.tensorrt_version
         if self.exclude_lean_runtime:
@@ -93,6 +98,9 @@ class EngineHeader:
         if self.hardware_compatibility == "same_compute_capability":
             return alike
         return alike and self.host.gpu == host.gpu
+
+    def _built_with(self, host: TensorRTHost) -> str:
+        return self.host.tensorrt if self.host.title != host.title else self.host.tensorrt_version
 
     def _compatibility(self) -> str:
         versions = "later versions" if self.version_compatible else "one version"
@@ -156,7 +164,12 @@ def _header_from(fields: dict[str, Any]) -> EngineHeader:
     host, shapes = fields["host"], fields["shapes"]
     major, minor = host["compute_capability"]
     return EngineHeader(
-        host=TensorRTHost(host["gpu"], (major, minor), host["tensorrt_version"]),
+        host=TensorRTHost(
+            host["gpu"],
+            (major, minor),
+            host["tensorrt_version"],
+            host.get("title", "TensorRT"),  # engines from before TensorRT-RTX have none
+        ),
         shapes=ShapeRange(*(_shape(shapes[key]) for key in ("minimum", "optimum", "maximum"))),
         model_sha256=fields["model_sha256"],
         plugin_sha256=fields["plugin_sha256"],
@@ -164,6 +177,7 @@ def _header_from(fields: dict[str, Any]) -> EngineHeader:
         exclude_lean_runtime=fields["exclude_lean_runtime"],
         hardware_compatibility=fields["hardware_compatibility"],
         metadata=dict(fields["metadata"]),
+        layers=dict(fields.get("layers", {})),
     )
 
 

@@ -11,6 +11,7 @@ from ..model.contract import ModelContract
 from ..model.shipped import contract_of, model_bytes
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .host import tensorrt_host
+from .plugin_library import find_plugin, needs_plugin
 
 __all__ = ["FoundEngine", "engine_built_from", "engines_in", "tensorrt_form_of"]
 
@@ -57,7 +58,9 @@ def tensorrt_form_of(model: Path) -> Path | None:
     older ONNX file than the one beside it is left out.
     """
     contract = contract_of(model)
-    models = [path for path in sorted(model.parent.glob("*.onnx")) if _is_form(path, contract)]
+    forms = [path for path in sorted(model.parent.glob("*.onnx")) if _is_form(path, contract)]
+    takes_plugin = tensorrt_host().title == "TensorRT" and find_plugin() is not None
+    models = sorted(forms, key=lambda form: needs_plugin(form) != takes_plugin)
     for found in _running(model.parent):
         if found.header is None or (models and not _is_from(found, models)):
             continue

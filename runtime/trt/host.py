@@ -1,17 +1,20 @@
-"""What an engine depends on: the GPU and the TensorRT version of this machine."""
+"""What an engine depends on: the GPU and the TensorRT of this machine."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from ..cuda.device import cuda_device
 from ..errors import ModelError, one_line
+from .options import LIBRARIES, using_library, wanted_libraries
 
-__all__ = ["MINIMUM_VERSION", "TensorRTHost", "tensorrt_host"]
-
-MINIMUM_VERSION = (10, 3)
-"""Of JetPack 6; older versions cannot build strongly typed networks from our models."""
+__all__ = [
+    "TensorRTHost",
+    "building_host",
+    "tensorrt_host",
+]
 
 
 @dataclass(frozen=True)
@@ -19,16 +22,24 @@ class TensorRTHost:
     """A machine as an engine sees it."""
 
     gpu: str
-    """The driver's name for it: `Orin`, `NVIDIA GeForce RTX 3060`, ..."""
+    """The driver's name for it: `Orin`, `NVIDIA GeForce RTX 3060`, ...; for an engine of
+    TensorRT-RTX, which is built for no GPU alone, `any since Ampere`."""
     compute_capability: tuple[int, int]
     """(8, 7) on an Orin."""
     tensorrt_version: str
     """As TensorRT itself says: `10.3.0`, `10.13.3.9.post1`, ..."""
+    title: str = "TensorRT"
+    """Or `TensorRT-RTX`, whose engines and versions are its own."""
 
     @property
     def tensorrt_release(self) -> tuple[int, ...]:
         """(major, minor, patch) of the version."""
         return tuple(int(number) for number in re.findall(r"\d+", self.tensorrt_version)[:3])
+
+    @property
+    def tensorrt(self) -> str:
+        """`TensorRT 10.3.0`."""
+        return f"{self.title} {self.tensorrt_version}"
 
 
 def tensorrt_host() -> TensorRTHost:
@@ -38,18 +49,49 @@ def tensorrt_host() -> TensorRTHost:
         ModelError: no GPU, no TensorRT, or one that is too old.
     """
     device = cuda_device()
+    return _host(device.name, device.compute_capability)
+
+
+def building_host() -> TensorRTHost:
+    """The machine that an engine built here is for: TensorRT-RTX builds for others, without a GPU.
+
+    Raises:
+        ModelError: as for `tensorrt_host`.
+    """
     try:
-        from .library import trt
+        host = tensorrt_host()
+    except ModelError:
+        modules = LIBRARIES["rtx"].modules if "rtx" in wanted_libraries() else ()
+        if not any(find_spec(module) for module in modules):
+            raise
+        with using_library("rtx"):
+            host = _host("", (8, 0))
+    if host.title == LIBRARIES["rtx"].title:
+        return TensorRTHost("any since Ampere", (8, 0), host.tensorrt_version, host.title)
+    return host
+
+
+def _host(gpu: str, compute_capability: tuple[int, int]) -> TensorRTHost:
+    try:
+        from .library import NAME, trt
     except (ImportError, OSError) as error:
+        wanted = LIBRARIES[wanted_libraries()[0]]
         raise ModelError(
-            f"expected TensorRT {_dotted(MINIMUM_VERSION)} or newer, got none "
-            f"({one_line(error)[:120]}; in a virtual environment JetPack's is seen with "
-            f"--system-site-packages)"
+            f"expected {wanted.title} {_dotted(wanted.minimum)} or newer, got none "
+            f"({one_line(error)[:120]}; a desktop gets one by `pip install 'dehaze-edge[rtx]'`, "
+            f"and a virtual environment sees JetPack's with --system-site-packages)"
         ) from error
-    host = TensorRTHost(device.name, device.compute_capability, trt.__version__)
-    if host.tensorrt_release < MINIMUM_VERSION:
+    library = LIBRARIES[NAME]
+    if NAME not in wanted_libraries():
         raise ModelError(
-            f"expected TensorRT {_dotted(MINIMUM_VERSION)} or newer, got {host.tensorrt_version}"
+            f"expected {LIBRARIES[wanted_libraries()[0]].title}, got a process that uses "
+            f"{library.title} already, and their objects do not mix; open the model in another one"
+        )
+    host = TensorRTHost(gpu, compute_capability, trt.__version__, library.title)
+    if host.tensorrt_release < library.minimum:
+        raise ModelError(
+            f"expected {library.title} {_dotted(library.minimum)} or newer, "
+            f"got {host.tensorrt_version}"
         )
     return host
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ModelError
-from .library import trt
+from .jit_cache import JitCache
+from .library import TITLE, start_plugins, trt
 from .log import LOG
 
 __all__ = ["Tensor", "TensorRTEngine"]
@@ -41,24 +43,39 @@ class TensorRTEngine:
         ModelError: TensorRT cannot load the plan or the plugin library; its tensors are not ours.
     """
 
-    def __init__(self, plan: bytes, source: Path, plugin: Path | None, *, host_code: bool) -> None:
-        """`host_code`: a version-compatible plan carries code that runs on the CPU. Load only
-        those that you trust."""
+    def __init__(
+        self,
+        plan: bytes,
+        source: Path,
+        plugin: Path | None,
+        *,
+        host_code: bool,
+        notice: Callable[[str], None],
+    ) -> None:
+        """Opens the plan.
+
+        Args:
+            source: the engine's file; what TensorRT-RTX compiles is kept beside it.
+            host_code: a version-compatible plan carries code that runs on the CPU. Load only
+                those that you trust.
+            notice: takes a line for the user.
+        """
         LOG.errors.clear()
         runtime = _new_runtime()
-        start_plugins = getattr(trt, "init_libnvinfer_plugins", None)
-        if start_plugins is not None:  # NVIDIA's own; the lean runtime has none
-            start_plugins(LOG, "")
+        start_plugins(LOG)
         if plugin is not None:
             _load_plugins(runtime, plugin)
-        runtime.engine_host_code_allowed = host_code
+        if host_code:
+            runtime.engine_host_code_allowed = True
         engine: trt.ICudaEngine | None = runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise ModelError(
-                f"{source}: TensorRT {trt.__version__} cannot load it ({LOG.reason()})"
-            )
+            raise ModelError(f"{source}: {TITLE} cannot load it ({LOG.reason()})")
         self.tensors = _tensors_of(engine, source)
-        context: trt.IExecutionContext | None = engine.create_execution_context()
+        self._jit_cache, self._notice = JitCache(source), notice
+        context: trt.IExecutionContext | None = self._jit_cache.new_context(
+            engine,
+            lambda: notice(f"compiling {source.name} for this GPU, once; it takes some seconds"),
+        )
         if context is None:
             raise ModelError(
                 f"{source}: TensorRT cannot make room for it on the GPU ({LOG.reason()}); build an "
@@ -69,6 +86,8 @@ class TensorRTEngine:
 
     def close(self) -> None:
         """Gives the GPU's memory back."""
+        if self._alive and (why_not := self._jit_cache.save()):
+            self._notice(f"what was compiled for this GPU is lost: {why_not}")
         del self.context
         while self._alive:
             self._alive.pop(0)
@@ -79,7 +98,7 @@ def _new_runtime() -> trt.Runtime:
         return trt.Runtime(LOG)
     except TypeError as error:  # how pybind11 says that the library returned a null pointer
         raise ModelError(
-            f"TensorRT {trt.__version__} cannot start on this GPU ({LOG.reason()}); "
+            f"{TITLE} cannot start on this GPU ({LOG.reason()}); "
             f"update its driver, or install a TensorRT version that supports both"
         ) from error
 
@@ -89,7 +108,7 @@ def _load_plugins(runtime: trt.Runtime, library: Path) -> None:
     registry = runtime.get_plugin_registry()
     if registry.load_library(str(library.resolve())) is None:
         raise ModelError(
-            f"{library}: TensorRT {trt.__version__} cannot load this plugin library "
+            f"{library}: {TITLE} cannot load this plugin library "
             f"({LOG.reason()}); build it on this machine"
         )
 

@@ -1,4 +1,4 @@
-"""How to build an engine, and how the TensorRT backend opens and runs one.
+"""Which TensorRT builds and runs engines, how to build one, and how the backend opens one.
 
 None of it needs TensorRT to import.
 """
@@ -6,16 +6,74 @@ None of it needs TensorRT to import.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from ..cuda.api import CudaBinding
 from ..errors import UsageError
 from ..session import Shape, ShapeRange
 
-__all__ = ["EngineOptions", "HardwareCompatibility", "Shape", "ShapeRange", "TensorRTOptions"]
+__all__ = [
+    "LIBRARIES",
+    "EngineOptions",
+    "HardwareCompatibility",
+    "Library",
+    "LibraryName",
+    "Shape",
+    "ShapeRange",
+    "TensorRTOptions",
+    "using_library",
+    "wanted_libraries",
+]
+
+LibraryName: TypeAlias = Literal["tensorrt", "rtx", "lean"]
+
+
+class Library(NamedTuple):
+    """A kind of TensorRT that this package can run engines with."""
+
+    title: str
+    """As messages call it."""
+    modules: tuple[str, ...]
+    """Its Python module, under the names that its packages give it."""
+    minimum: tuple[int, ...]
+    """Older versions cannot build strongly typed networks from our models."""
+
+
+LIBRARIES: dict[LibraryName, Library] = {
+    "tensorrt": Library("TensorRT", ("tensorrt",), (10, 3)),  # that of JetPack 6
+    "rtx": Library("TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), (1, 2)),
+    "lean": Library("TensorRT", ("tensorrt_lean",), (10, 3)),
+}
+"""In the order of preference."""
+
+_wanted: tuple[LibraryName, ...] = tuple(LIBRARIES)
+
+
+def wanted_libraries() -> tuple[LibraryName, ...]:
+    """The libraries that this process may use; the first installed one is taken."""
+    return _wanted
+
+
+@contextmanager
+def using_library(name: LibraryName | None) -> Iterator[None]:
+    """Says which kind of TensorRT is opened inside; for `tensorrt` its lean runtime will do, too.
+
+    Args:
+        name: None for the one that is loaded, or the first that is installed.
+    """
+    global _wanted  # one for the process, as the library itself is
+    before = _wanted
+    names = tuple(LIBRARIES) if name is None else (name,)
+    _wanted = ("tensorrt", "lean") if name == "tensorrt" else names
+    try:
+        yield
+    finally:
+        _wanted = before
+
 
 HardwareCompatibility: TypeAlias = Literal["none", "same_compute_capability", "ampere_plus"]
 """Which GPUs an engine runs on: only this one, those alike, or every one since Ampere (8.0).
@@ -75,7 +133,8 @@ class TensorRTOptions:
     """Our plugin library; None looks for it where a model or engine needs it (see
     `plugin_library`)."""
     engine_folder: Path | None = None
-    """Where engines are kept; None for the model's folder."""
+    """Where engines are kept; None for the model's folder, or where that is read-only the user's
+    cache."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

@@ -6,9 +6,16 @@ import os
 from pathlib import Path
 
 from ..errors import ModelError
-from ..model.shipped import model_bytes
+from ..model.shipped import TWIN_SUFFIX, contract_of, model_bytes
 
-__all__ = ["ENVIRONMENT", "LIBRARY", "find_plugin", "needs_plugin", "required_plugin"]
+__all__ = [
+    "ENVIRONMENT",
+    "LIBRARY",
+    "find_plugin",
+    "form_without_plugin",
+    "needs_plugin",
+    "required_plugin",
+]
 
 LIBRARY = "libhaze_deform_conv2d.so"
 ENVIRONMENT = "DEHAZE_PLUGIN"
@@ -46,3 +53,21 @@ def required_plugin(model: Path) -> Path:
             f"`make plugin`, or name it in {ENVIRONMENT}"
         )
     return found
+
+
+def form_without_plugin(model: Path) -> Path:
+    """The file beside a model with the same weights and no plugin's node.
+
+    Raises:
+        ModelError: there is none.
+    """
+    twin = model.with_stem(model.stem + TWIN_SUFFIX)
+    contract = contract_of(model)
+    if twin.is_file() and contract_of(twin).source_sha256 == contract.source_sha256:
+        return twin
+    precision = "" if contract.precision == "fp32" else f"--{contract.precision} "
+    raise ModelError(
+        f"{model}: TensorRT-RTX takes no plugins, and the model has the node {_OPERATOR.decode()}; "
+        f"expected {twin.name} beside it, got none; make it with "
+        f"`dehaze-export {precision}--target tensorrt --deform gridsample`"
+    )

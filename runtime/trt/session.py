@@ -1,4 +1,4 @@
-"""The TensorRT backend: an NVIDIA GPU, on a desktop or a Jetson.
+"""The TensorRT backend: an NVIDIA GPU, on a desktop or a Jetson, by TensorRT or TensorRT-RTX.
 
 Not run on a GPU yet. Its names are checked against the bindings of TensorRT 10.3 to 11.4 and of
 the lean runtime, its order of copies, graphs and waits against fakes of TensorRT and CUDA.
@@ -6,6 +6,7 @@ the lean runtime, its order of copies, graphs and waits against fakes of TensorR
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from ..errors import EngineMismatchError, ModelError, UsageError
 from ..haze.grid import Grid, Thumbnail
 from ..haze.pixel_passes import reduced
 from ..model.contract import ModelContract
+from ..output_file import cache_folder
 from ..session import DeepFrames, DeviceTimes, Frames
-from .engine_cache import build_command, cached_engine, load_engine
+from .engine_cache import build_command, buildable_form, cached_engine, load_engine
 from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
 from .engine_search import engine_built_from
 from .loaded_engine import TensorRTEngine
@@ -45,6 +47,8 @@ class TensorRTSession:
 
     def __init__(self, path: Path, options: TensorRTOptions | None = None) -> None:
         options = options or TensorRTOptions()
+        if path.suffix != ENGINE_SUFFIX:
+            path = buildable_form(path)
         self._options = options
         self._model = path if path.suffix != ENGINE_SUFFIX else None
         self.engine_path, plugin = _engine_of(path, options)
@@ -56,7 +60,11 @@ class TensorRTSession:
         host_code = self._header.version_compatible
         with self._cuda.current():
             self._engine: TensorRTEngine | None = TensorRTEngine(
-                plan, self.engine_path, plugin, host_code=host_code
+                plan,
+                self.engine_path,
+                plugin,
+                host_code=host_code,
+                notice=options.notice,
             )
         self._pipeline: Pipeline | None = None
 
@@ -177,7 +185,7 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         return path, plugin
     if plugin is None and needs_plugin(path):
         plugin = required_plugin(path)
-    folder = options.engine_folder or path.parent
+    folder = options.engine_folder or _writable_folder(path)
     if options.build is None and (found := engine_built_from(path, folder)) is not None:
         return found, plugin
 
@@ -189,6 +197,11 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
         path, build, folder, rebuild=options.may_build, before_build=before_build
     )
     return cached.path, plugin
+
+
+def _writable_folder(model: Path) -> Path:
+    """The model's own; the user's cache where that is read-only, as an installed package may be."""
+    return model.parent if os.access(model.parent, os.W_OK) else cache_folder()
 
 
 def _span(shapes: ShapeRange) -> str:

@@ -13,6 +13,7 @@ from tensorrt_inputs import BUILD, TENSORRT_IMPORTERS, write_model
 
 from dehaze.runtime.cuda.device import CudaDevice
 from dehaze.runtime.trt import host as tensorrt_host
+from dehaze.runtime.trt import options
 from dehaze.runtime.trt.options import TensorRTOptions
 
 FAKE = Path(__file__).parent / "trt" / "fake_tensorrt"
@@ -26,6 +27,9 @@ def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     real = {name: sys.modules.pop(name) for name in importers if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE)
     monkeypatch.setattr(tensorrt_host, "cuda_device", lambda: CudaDevice("Orin", (8, 7)))
+    monkeypatch.setattr(options, "_wanted", tuple(options.LIBRARIES))
+    for name in options.LIBRARIES["rtx"].modules:  # not installed there
+        monkeypatch.setitem(sys.modules, name, None)
     import tensorrt
 
     assert Path(tensorrt.__file__).parent == FAKE

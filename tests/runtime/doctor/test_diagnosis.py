@@ -15,10 +15,10 @@ import pytest
 
 from dehaze.runtime import FunctionSession, ModelError, Session
 from dehaze.runtime.backends import OpenedSession, open_session
-from dehaze.runtime.doctor import self_test
 from dehaze.runtime.doctor.diagnosis import diagnose
-from dehaze.runtime.doctor.self_test import cell_means, hazy_picture
 from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.providers import self_test
+from dehaze.runtime.providers.self_test import cell_means, hazy_picture
 from dehaze.runtime.trt import host as tensorrt_host
 from dehaze.runtime.trt.engine_cache import engine_from_onnx
 from dehaze.runtime.trt.options import EngineOptions, ShapeRange
@@ -52,11 +52,12 @@ class Changed:
 def test_a_machine_without_a_gpu_is_well() -> None:
     diagnosis = diagnose()
     assert diagnosis.exit_code == 0
-    default, other = diagnosis.backends
+    default, other, rtx, *_ = diagnosis.backends
     assert default.name == "onnxruntime"
     assert default.chosen_because.startswith("onnxruntime: expected an NVIDIA GPU, got none")
     assert default.result.worst_difference < 1
     assert (other.name, other.chosen_because) == ("tensorrt", "")
+    assert (rtx.name, rtx.chosen_because) == ("rtx", "")
     text = str(diagnosis)
     assert "onnxruntime (default)  passed" in text
     assert "tensorrt               not here: expected an NVIDIA GPU" in text
@@ -143,7 +144,7 @@ def test_a_fake_orin_shows_its_engines_and_a_tensorrt_that_computes_wrongly(
     entries["dehaze.target"].value = "tensorrt"
     onnx.save(changed, tmp_path / "edge-tensorrt.onnx")
     fake_tensorrt.build_errors.append("built unasked")
-    default, other = diagnose(model).backends
+    default, other, *_ = diagnose(model).backends
     assert default.chosen_because.startswith("onnxruntime: ")
     assert "expected an engine, got none; build one with `dehaze-export" in default.chosen_because
     assert "build one with" in other.result.error
@@ -156,7 +157,7 @@ def test_a_fake_orin_shows_its_engines_and_a_tensorrt_that_computes_wrongly(
     misfits = {Path(check.path).name: check.misfit for check in diagnosis.engines}
     assert misfits[engine.name] == ""
     assert "expected an engine of dehaze-export" in misfits["broken.engine"]
-    tensorrt, onnxruntime = diagnosis.backends
+    tensorrt, onnxruntime, *_ = diagnosis.backends
     assert (tensorrt.name, tensorrt.is_default) == ("tensorrt", True)
     assert "expected cells within 3 of 255" in tensorrt.result.error
     assert onnxruntime.result.passed

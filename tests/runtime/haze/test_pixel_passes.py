@@ -78,13 +78,13 @@ def test_the_identity_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (460, 620), (65, 200)])
-@pytest.mark.parametrize("path", sorted(MODELS_FOLDER.glob("*.onnx")), ids=lambda path: path.stem)
-def test_the_whole_graph_gives_the_same_picture(path: Path, height: int, width: int) -> None:
+@pytest.mark.parametrize("name", ["edge", "edge-gridsample"])
+def test_the_whole_graph_gives_the_same_picture(name: str, height: int, width: int) -> None:
     """Up to the size where the thumbnail is no longer a quarter of the frame."""
-    if not path.stem.endswith("-gridsample") and ONNX_RUNTIME < (1, 25):
+    if name == "edge" and ONNX_RUNTIME < (1, 25):
         pytest.skip("this ONNX Runtime has no DeformConv")
     hazy = (noise(height, width) // 3 + 140).astype(np.uint8)
-    file = read_model(path)
+    file = read_model(MODELS_FOLDER / f"{name}.onnx")
     whole, ours = OnnxRuntimeSession(file, only_whole=True), OnnxRuntimeSession(file)
     for strength in (1.0, 0.4):
         difference = np.abs(whole.run(hazy, strength).astype(int) - ours.run(hazy, strength))

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime import ModelError, list_models, open_dehazer
-from dehaze.runtime.model.shipped import MODELS_FOLDER
+from dehaze.runtime.model.shipped import MODELS_FOLDER, contract_of
 
 
 def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
@@ -83,3 +83,10 @@ FOREIGN = """
 <ir_version: 9, opset_import: ["" : 20]>
 theirs (float[N] x) => (float[N] y) { y = Relu (x) }
 """
+
+
+def test_the_form_for_nvidia_cards_has_the_weights_of_the_shipped_model() -> None:
+    form = contract_of(MODELS_FOLDER / "edge-fp16-tensorrt-gridsample.onnx")
+    shipped = contract_of(MODELS_FOLDER / "edge.onnx")
+    assert (form.target, form.precision) == ("tensorrt", "fp16")
+    assert form.source_sha256 == shipped.source_sha256, "export it anew, see CONTRIBUTING.md"

@@ -16,7 +16,7 @@ BUILD = EngineOptions(shapes=SHAPES)
 
 TENSORRT_IMPORTERS = tuple(
     f"dehaze.runtime.trt.{name}"
-    for name in ("library", "log", "build", "loaded_engine", "pipeline", "session")
+    for name in ("library", "log", "build", "jit_cache", "loaded_engine", "pipeline", "session")
 )
 """The modules of ours that hold on to the TensorRT that they were imported with."""
 

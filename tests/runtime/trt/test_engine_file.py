@@ -55,6 +55,7 @@ def test_the_header_reads_as_text(engine: Path) -> None:
         "gpu": "Orin",
         "compute_capability": [8, 7],
         "tensorrt_version": "10.3.0",
+        "title": "TensorRT",
     }
     assert header["shapes"]["maximum"] == [1, 720, 1280, 3]
     assert header["metadata"]["dehaze.precision"] == "fp32"

@@ -90,7 +90,7 @@ def test_the_lean_runtime_takes_version_compatible_engines_alone(
     compatible = engine_from_onnx(model, None, replace(BUILD, version_compatible=True))
     one_version = engine_from_onnx(model, None, BUILD)
     for name in TENSORRT_IMPORTERS:
-        monkeypatch.delitem(sys.modules, name, raising=False)
+        sys.modules.pop(name, None)  # the fixture puts them back
     monkeypatch.setitem(sys.modules, "tensorrt", None)  # as where it is not installed
     monkeypatch.setitem(sys.modules, "tensorrt_lean", fake_tensorrt)
     hazy = pictures(1)[0]

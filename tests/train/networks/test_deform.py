@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from torch import Tensor, nn
 
-from dehaze.export.estimator_graph import onnx_from_network
-from dehaze.train import deform
+from dehaze.export.graph.from_torch import onnx_from_network
+from dehaze.train.networks import deform
 from dehaze.train.networks.deform import DeformConv2d, deform_conv2d, deform_conv2d_reference
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 _LINE = re.compile(r"^(?:\d+\. )?\w*\((?P<parameters>.*)\) -> (?P<returns>.+)$", re.MULTILINE)
-_MODULE = r"tensorrt(?:_lean)?_bindings\.tensorrt(?:_lean)?"
+_MODULE = r"tensorrt(?:_lean|_rtx)?_bindings\.tensorrt(?:_lean|_rtx)?"
 _CLASS = re.compile(rf"(?:Optional\[)?{_MODULE}\.([\w.]+?)\]?(?: \| None)?")
 _PLAIN = re.compile(r"(?:[Ll]ist\[)?(?:int|str|bool|float|bytes|None)\]?(?: \| None)?")
 

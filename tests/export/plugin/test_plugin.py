@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import random
 import shutil
 import subprocess
@@ -15,8 +16,8 @@ import torch
 from test_deform import Case, largest_difference, onnxruntime_deform_conv
 from torch import Tensor
 
-PLUGIN = Path(__file__).parent.parent.parent / "export" / "plugin"
-SOURCES = Path(__file__).parent / "plugin"
+PLUGIN = Path(__file__).parents[3] / "export" / "plugin"
+SOURCES = Path(__file__).parent
 Pair = ctypes.c_int32 * 2
 
 
@@ -305,8 +306,12 @@ def milliseconds(work: Callable[[], object], runs: int = 50) -> float:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 @pytest.mark.parametrize("size", [(1, 32, 90, 160), (1, 64, 180, 320)])
 def test_the_kernel_is_torchvisions_and_twice_as_fast_in_half_precision(
-    launcher: Launcher, size: tuple[int, int, int, int], dtype: torch.dtype
+    launcher: Launcher,
+    size: tuple[int, int, int, int],
+    dtype: torch.dtype,
+    record_testsuite_property: Callable[[str, object], None],
 ) -> None:
+    """The figures go into the report of `make gpu-check`."""
     ops = pytest.importorskip("torchvision.ops")
     case = on_gpu(make_case(size, size[1], spread=1.0, dtype=dtype))
     x, offset, mask, weight = case.tensors
@@ -320,6 +325,17 @@ def test_the_kernel_is_torchvisions_and_twice_as_fast_in_half_precision(
     offset, mask = offset.to(dtype), mask.to(dtype)  # torchvision takes one type only
     theirs = milliseconds(lambda: ops.deform_conv2d(x, offset, weight, None, *case.numbers, mask))
     ours = milliseconds(launch)
-    print(f"\n{size} {dtype}: {theirs:.3f} ms / {ours:.3f} ms = {theirs / ours:.2f}")
+    # What must be read and written once, over what a plain copy of as much takes.
+    needed = sum(tensor.nbytes for tensor in (*case.tensors, output))
+    source = torch.empty(64 * 2**20, dtype=torch.uint8, device="cuda")
+    target = torch.empty_like(source)
+    copied_per_ms = 2 * source.nbytes / milliseconds(lambda: target.copy_(source))
+    figures = {
+        "ours_ms": round(ours, 4),
+        "torchvision_ms": round(theirs, 4),
+        "ratio": round(theirs / ours, 2),
+        "share_of_bandwidth": round(needed / ours / copied_per_ms, 3),
+    }
+    record_testsuite_property(f"{size} {dtype}", json.dumps(figures))
     if dtype == torch.float16:
         assert theirs > 2 * ours

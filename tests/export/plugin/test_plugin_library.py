@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-PLUGIN = Path(__file__).parent.parent.parent / "export" / "plugin"
-HARNESS = Path(__file__).parent / "plugin" / "harness.cpp"
+PLUGIN = Path(__file__).parents[3] / "export" / "plugin"
+HARNESS = Path(__file__).parent / "harness.cpp"
 INCLUDES = [Path(p) for p in os.environ.get("TENSORRT_INCLUDE_DIRS", "").split(os.pathsep) if p]
 PYTHONS = [p for p in os.environ.get("TENSORRT_LEAN_PYTHONS", "").split(os.pathsep) if p]
 

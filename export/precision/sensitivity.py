@@ -13,8 +13,8 @@ from dehaze.runtime.errors import GateError
 from dehaze.runtime.model.sensitivity import LayerCost, Sensitivity
 from dehaze.runtime.output_file import finished_output
 
+from ..graph.comparison import session_of
 from .calibration import Picture
-from .comparison import session_of
 
 RANKED_EVERY = 6
 """Of the scoring pictures, for the ranking."""

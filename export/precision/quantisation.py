@@ -17,9 +17,9 @@ from onnx import ModelProto
 
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 
-from .graph_passes import constants, copied
-from .half_precision import coordinate_nodes
-from .image_graph import NETWORK, in_network
+from ..graph.image import NETWORK, in_network
+from ..graph.passes import constants, copied
+from .half import coordinate_nodes
 
 Scheme = Literal["u8s8", "s8s8", "tensorrt"]
 """Types of activations and weights, for ONNX Runtime; or what TensorRT takes."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from dehaze.runtime.errors import GateError
 from dehaze.train.networks.edge import EdgeEstimator
 
-from .graph_passes import name_layers, pool_globally
+from .passes import name_layers, pool_globally
 
 OPSET = 20
 """Has DeformConv (19) and is what TensorRT 10.3's parser knows."""
@@ -57,7 +57,7 @@ class GridEstimator(nn.Module):
         self.estimator = estimator
 
     def forward(self, thumbnail: Tensor) -> Tensor:
-        """(N, 3, h, w) RGB in [0, 1] to (N, 4, h / 2, w / 2)."""
+        """(N, 3, h, w) RGB in [0, 1] to (N, C, h / 2, w / 2), the gains and biases of a cell."""
         grid: Tensor = self.estimator(thumbnail).grid()
         return grid
 

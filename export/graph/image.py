@@ -15,7 +15,7 @@ from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_help
 
 from dehaze.train.networks.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
 
-from .estimator_graph import OPSET
+from .from_torch import OPSET
 
 IR_VERSION = 9
 NETWORK = "net_"
@@ -36,11 +36,16 @@ thumbnail_of (uint8[N, H, W, 3] image) =>
     thumbnail = Conv <strides = [STRIDE, COLUMNS]> (plane4, window)
 }
 """
+# Blocks first, then their pixels: of `size + missing`, with `missing` from Mod, TensorRT's builder
+# cannot prove that a layer behind a nearest Resize has no negative size, and it refuses a range of
+# sizes (seen in TensorRT-RTX 1.7.1).
 _PADS = """
     multiple = Constant <value_ints = [MULTIPLE]> ()
-    origin = Constant <value_ints = [0, 0]> ()
-    short = Sub (origin, size)
-    missing = Mod (short, multiple)
+    less = Constant <value_ints = [LESS_ONE]> ()
+    reaching = Add (size, less)
+    blocks = Div (reaching, multiple)
+    whole = Mul (blocks, multiple)
+    missing = Sub (whole, size)
     before = Constant <value_ints = [0, 0, 0, 0, 0]> ()
     colours = Constant <value_ints = [0]> ()
     pads = Concat <axis = 0> (before, missing, colours)
@@ -60,10 +65,10 @@ _PADDED_FLOATS = f"""
 """
 
 # Bilinear interpolation by a whole factor is a product with a constant matrix: 8 rows from a cell
-# and those above and below, then 8 pixels of 3 colours from a cell's 4 numbers and its neighbours'.
+# and those above and below, then 8 pixels of 3 colours from a cell's numbers and its neighbours'.
 _APPLY = """
-apply (float[N, 4, h, w] estimate, float[N, Hp, Wp, 3] pixels, int64[2] size, float strength) =>
-    (uint8[N, H, W, 3] clear, float[N, h, w, 4] grid)
+apply (float[N, CHANNELS, h, w] estimate, float[N, Hp, Wp, 3] pixels, int64[2] size, float strength)
+    => (uint8[N, H, W, 3] clear, float[N, h, w, CHANNELS] grid)
 {
     grid = Transpose <perm = [0, 2, 3, 1]> (estimate)
     difference = Sub (estimate, identity)
@@ -94,9 +99,9 @@ apply (float[N, 4, h, w] estimate, float[N, Hp, Wp, 3] pixels, int64[2] size, fl
     blocks = Reshape (block, flat)
     tall = MatMul (to_rows, blocks)
     cells = Shape <start = 2, end = 3> (grid)
-    twelve = Constant <value_ints = [12]> ()
+    three_cells = Constant <value_ints = [THREE_CELLS]> ()
     batch = Shape <start = 0, end = 1> (grid)
-    tall_shape = Concat <axis = 0> (batch, last, cells, twelve)
+    tall_shape = Concat <axis = 0> (batch, last, cells, three_cells)
     neighbours = Reshape (tall, tall_shape)
     gain_cells = MatMul (neighbours, to_gain)
     bias_cells = MatMul (neighbours, to_bias)
@@ -162,12 +167,30 @@ def _thumbnail_window() -> NDArray[np.float32]:
 
 
 def _horizontal(selector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(12, 24): from 3 neighbours of (gain, biases) to 8 pixels of 3 colours.
+    """(3 C, 24): from 3 neighbours of C numbers to 8 pixels of 3 colours.
 
     Args:
-        selector: (4, 3), which of the four numbers a colour takes.
+        selector: (C, 3), which of a cell's numbers a colour takes.
     """
     return np.kron(interpolation_weights(GRID_STRIDE).T, selector)
+
+
+def _selectors(channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(C, 3) each: which of a cell's numbers are a colour's gain and its bias.
+
+    A cell holds one gain, or one for each colour, and then three biases.
+    """
+    gains = channels - 3
+    colours = np.eye(3, dtype=np.float32)
+    gain = np.zeros((channels, 3), np.float32)
+    bias = np.zeros((channels, 3), np.float32)
+    gain[:gains] = colours if gains == 3 else np.ones((1, 3))
+    bias[gains:] = colours
+    return gain, bias
+
+
+def _with_multiple(text: str, multiple: int) -> str:
+    return text.replace("MULTIPLE", str(multiple)).replace("LESS_ONE", str(multiple - 1))
 
 
 def _piece(text: str, prefix: str, constants: dict[str, NDArray[Any]]) -> ModelProto:
@@ -186,16 +209,16 @@ def model_from_estimator(estimator: ModelProto, *, tensorrt: bool) -> ModelProto
             over the frame.
     """
     padded = _PADDED_FLOATS if tensorrt else _PADDED_BYTES
-    text = _THUMBNAIL.replace("PADDED", padded).replace("MULTIPLE", str(SIZE_MULTIPLE))
+    text = _with_multiple(_THUMBNAIL.replace("PADDED", padded), SIZE_MULTIPLE)
     text = text.replace("STRIDE", str(THUMBNAIL_STRIDE))
     text = text.replace("COLUMNS", str(3 * THUMBNAIL_STRIDE))
     head = _piece(text, "in_", {"window": _thumbnail_window()})
-    gain, bias = np.zeros((4, 3), np.float32), np.zeros((4, 3), np.float32)
-    gain[0] = 1
-    bias[1:] = np.eye(3)
+    channels = estimator.graph.output[0].type.tensor_type.shape.dim[1].dim_value
+    gain, bias = _selectors(channels)
+    is_gain = gain.any(axis=1)
     constants: dict[str, NDArray[Any]] = {
-        "identity": np.array([1, 0, 0, 0], np.float32).reshape(1, 4, 1, 1),
-        "units": np.array([1, 255, 255, 255], np.float32).reshape(1, 4, 1, 1),
+        "identity": np.where(is_gain, 1, 0).astype(np.float32).reshape(1, -1, 1, 1),
+        "units": np.where(is_gain, 1, 255).astype(np.float32).reshape(1, -1, 1, 1),
         "to_rows": interpolation_weights(GRID_STRIDE),
         "to_gain": _horizontal(gain),
         "to_bias": _horizontal(bias),
@@ -205,6 +228,7 @@ def model_from_estimator(estimator: ModelProto, *, tensorrt: bool) -> ModelProto
     else:
         constants |= {"one": np.array(1, np.float32), "zero": np.array(0, np.uint8)}
     tail = _APPLY.replace("CLEAR", _CLEAR_FLOATS if tensorrt else _CLEAR_BYTES)
+    tail = tail.replace("THREE_CELLS", str(3 * channels)).replace("CHANNELS", str(channels))
     model = _joined(head, _prefixed(estimator, NETWORK), "thumbnail")
     model = _joined(model, _piece(tail, "out_", constants), "estimate", "pixels", "size")
     # An initializer with an input's name is that input's default.
@@ -218,9 +242,8 @@ def model_from_image_network(network: ModelProto, name: str, multiple: int) -> M
     Args:
         multiple: of pixels, that the graph takes; frames are padded to it.
     """
-    head = _piece(
-        _FLOAT_IN.replace("MULTIPLE", str(multiple)), "in_", {"unit": np.array(1 / 255, np.float32)}
-    )
+    unit = {"unit": np.array(1 / 255, np.float32)}
+    head = _piece(_with_multiple(_FLOAT_IN, multiple), "in_", unit)
     model = _joined(head, _prefixed(network, NETWORK), "input")
     model = _joined(model, _piece(_BYTES_OUT, "out_", _LIMITS), "output", "size")
     return _finished(model, name)

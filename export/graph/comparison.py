@@ -21,8 +21,8 @@ from dehaze.runtime.model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.networks.deform import DeformConv2d
 
-from .graph_passes import LAYERS, consumers, copied
-from .image_graph import NETWORK, in_network
+from .image import NETWORK, in_network
+from .passes import LAYERS, consumers, copied
 
 COMPARED_SIZES = ((64, 64), (123, 201), (480, 640))
 """(height, width): the smallest, an odd one, a common one."""

@@ -19,7 +19,7 @@ from dehaze.runtime.onnxruntime_session import import_onnxruntime
 from dehaze.train.data.folders import open_data
 from dehaze.train.validation import Example, examples_from, spread
 
-from .graph_passes import LAYERS
+from ..graph.passes import LAYERS
 
 
 @dataclass(frozen=True)

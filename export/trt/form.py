@@ -7,9 +7,8 @@ from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from dehaze.runtime.errors import GateError
 
-from .graph_passes import constants, copied, remove_unused
-from .tensorrt_lint import lint, report
-from .tensorrt_operators import PLUGIN, PLUGIN_DOMAIN
+from ..graph.passes import constants, copied, remove_unused
+from .lint import PLUGIN, PLUGIN_DOMAIN, lint, report
 
 PLUGIN_VERSION = "1"
 

@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from .graph_passes import LAYERS, constants, copied, remove_unused
-from .image_graph import in_network
+from ..graph.image import in_network
+from ..graph.passes import LAYERS, constants, copied, remove_unused
 
 COORDINATES = {"DeformConv": (2, 4), "GridSample": (1,)}
 """The inputs of an operator that are positions, or the weights of positions."""

@@ -10,14 +10,15 @@ from typing import Any, Literal
 from onnx import ModelProto
 
 from dehaze.runtime.errors import GateError
+from dehaze.runtime.model.sensitivity import Sensitivity
 
-from .base_graph import Target
+from ..graph.base import Target
+from ..graph.comparison import psnr_between
+from ..graph.passes import copied, fold_norms
 from .calibration import CalibrationData, activation_ranges, load_calibration_data
-from .comparison import psnr_between
-from .graph_passes import copied, fold_norms
-from .half_precision import half_precision
+from .half import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised
-from .sensitivity import Sensitivity, choose_layers, mean_psnr
+from .sensitivity import choose_layers, mean_psnr
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -49,7 +50,6 @@ class Calibrated:
     """The calibration of a network, made once, when first needed, for all targets."""
 
     folders: Sequence[str]
-    network: str
     count: int
     _ranges: Any = None
 

@@ -1,0 +1,1 @@
+"""ONNX graphs of networks, in float32: written, simplified, compared with torch."""

@@ -1,0 +1,1 @@
+"""Graphs as TensorRT takes them, and what it would not take."""

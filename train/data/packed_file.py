@@ -49,7 +49,7 @@ def save_collections(path: Path, parts: Mapping[str, Sequence[Collection]]) -> N
                 coded = [_coded(layer) for layer in (picture.clear, picture.hazy, picture.depth)]
                 lengths.append([len(stream) for stream in coded])
                 streams += coded
-    arrays = {name: np.array(values) for name, values in table.items()}
+    arrays: dict[str, Any] = {name: np.array(values) for name, values in table.items()}
     with finished_output(path, overwrite=True) as unfinished, unfinished.open("wb") as file:
         np.savez(
             file,
@@ -120,5 +120,5 @@ def _decoded(stream: NDArray[np.uint8], path: Path) -> Pixels:
     pixels = cv2.imdecode(stream, cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise InputError(f"{path}: a picture in it cannot be decoded; pack the data again")
-    whole: Pixels = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
-    return whole
+    whole = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return np.asarray(whole, np.uint8)

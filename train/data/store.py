@@ -7,7 +7,7 @@ prepares batches, and nothing that crosses from the CPU to a GPU but a few numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,8 +98,8 @@ class Store:
 
     def to(self, device: torch.device) -> Store:
         """The same on another device; the table of weights stays on the CPU, where it is used."""
-        moved = (self.clear, self.hazy, self.depth, self.start, self.size, self.unit)
-        return Store(*(tensor.to(device) for tensor in moved), self.weight, self.kind)
+        names = ("clear", "hazy", "depth", "start", "size", "unit")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def picture(self, index: int) -> Picture:
         """One whole picture, on the CPU."""

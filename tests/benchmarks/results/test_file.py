@@ -52,7 +52,7 @@ def test_equal_pictures_have_no_finite_psnr_and_the_file_stays_json(tmp_path: Pa
             r"results\[1\].milliseconds: expected 2 times",
         ),
         (lambda d: d.update(models={}), "models: expected a list"),
-        (lambda d: d.update(kind="quality"), r"results\[0\]: expected a field means"),
+        (lambda d: d.update(kind="quality"), r"results\[0\]: expected fields means and pictures"),
         (lambda d: d["results"][0].update(p50_ms=10**400), "p50_ms: expected a number, got 1000"),
         (lambda d: d["models"][0].update(bytes=10**400), "bytes: expected a whole number"),
         (lambda d: d["results"][0].update(width=0), "expected sizes and threads above 0"),

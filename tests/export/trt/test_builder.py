@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx
 import pytest
-from onnx import ModelProto, helper, numpy_helper
+from onnx import ModelProto, helper
 
 from dehaze.export.cli import main
 from dehaze.export.graph import comparison
@@ -153,20 +153,19 @@ def test_all_of_the_form_with_the_plugin_but_its_node(
     fields = {a.name: helper.get_attribute_value(a) for a in node.attribute}
     x, offset, mask, weight = node.input
     pads = [*fields["padding"], *fields["padding"]]
-    conv = helper.make_node("Conv", [x, weight], ["stand_in"], "stand_in", pads=pads)
-    # The offsets and the mask stay in use, so that what makes them is built, too.
-    model.graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 1, 1]), "axes_"))
-    places = list(model.graph.node).index(node)
-    half = helper.make_node("Add", ["stand_in", "used"], list(node.output), "stand_in_sum")
-    used = [
+    stand_in = [
+        helper.make_node("Conv", [x, weight], ["stand_in"], "stand_in", pads=pads),
+        # Offsets and mask stay in use, so that what makes them is built, too.
         helper.make_node("ReduceMax", [offset], ["top"], "top", keepdims=1),
         helper.make_node("ReduceMax", [mask], ["most"], "most", keepdims=1),
         helper.make_node("Add", ["top", "most"], ["both"], "both"),
         helper.make_node("Cast", ["both"], ["used"], "used", to=onnx.TensorProto.FLOAT16),
+        helper.make_node("Add", ["stand_in", "used"], list(node.output), "stand_in_sum"),
     ]
+    place = list(model.graph.node).index(node)
     model.graph.node.remove(node)
-    for index, added in enumerate((conv, *used, half)):
-        model.graph.node.insert(places + index, added)
+    for index, added in enumerate(stand_in):
+        model.graph.node.insert(place + index, added)
     engine = built(model, DEFAULT, tmp_path)
     assert dict(engine.layers)["net_estimator.enhance.deform.offset_and_mask"] == "FP32"
     assert constants(model.graph)[weight].dtype == np.float16

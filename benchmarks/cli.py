@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dehaze.runtime.command import positive_float, positive_int, run_command
-from dehaze.runtime.media.picture_header import MAXIMUM_PIXELS
+from dehaze.runtime.media.headers.picture_header import MAXIMUM_PIXELS
 
 _METHODS = (
     "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "

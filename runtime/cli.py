@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .files.batch_report import BatchReport
     from .files.job import RunOptions
     from .files.plan import Job, Jobs
-    from .media.video_writer import EncoderOptions
+    from .media.encoders import EncoderOptions
     from .stream import StreamOptions
 
 
@@ -32,12 +32,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.doctor:
         return run_command(parser.prog, lambda: print_diagnosis(options), "nothing was changed")
-    if not options.list_models and options.input is None:
+    if not options.list_models and not options.paths:
         parser.error("expected an INPUT: a picture, a video, a folder, a glob or a camera")
+    if options.paths:
+        _name_inputs(options)
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = print_models if options.list_models else _run_telling_json
     return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
+
+
+def _name_inputs(options: argparse.Namespace) -> None:
+    """Sets `inputs`, `input` (the first) and `output` by the names that were given."""
+    from .files.plan import split_paths
+
+    paths = options.paths
+    if options.output is not None:
+        options.inputs = paths
+    elif is_live(paths[0]) and len(paths) == 2:  # its recording may be written over
+        options.inputs, options.output = paths[:1], paths[1]
+    else:
+        options.inputs, options.output = split_paths(paths)
+        if len(paths) == 2 and options.output is None:
+            print(
+                f"dehaze-run: {paths[1]} exists and is taken for another input; "
+                f"--output writes over it",
+                file=sys.stderr,
+            )
+    options.input = options.inputs[0]
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:
@@ -62,14 +84,30 @@ def _print_json(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    if is_live(options.input):
-        _run_live(options)
+    live = [name for name in options.inputs if is_live(name)]
+    if not live:
+        _run_files(options)
         return
+    if len(options.inputs) > 1:
+        raise UsageError(f"{live[0]} is live: expected no other input beside it")
+    wants_live = any(getattr(options, name) for name in _ONLY_LIVE)
+    from .files.download import downloaded
+
+    with downloaded("" if wants_live else options.input) as path:
+        if path is None:
+            _run_live(options)
+            return
+        options.inputs = [str(path)]
+        options.output = options.output or f"{path.stem}{options.suffix}{path.suffix}"
+        _run_files(options)
+
+
+def _run_files(options: argparse.Namespace) -> None:
     from .files.plan import plan_jobs
 
-    plan = plan_jobs(options.input, options.output, options.suffix, recursive=options.recursive)
+    plan = plan_jobs(options.inputs, options.output, options.suffix, recursive=options.recursive)
     # Only now the slow imports: a wrong path is told at once.
-    from .files.batch_report import closing_line
+    from .files.batch_report import closing_line, notice_lines
     from .files.job import RunOptions
     from .files.video import VideoOptions
     from .output_file import remove_leftovers
@@ -80,6 +118,7 @@ def _run(options: argparse.Namespace) -> None:
             encoder=_encoder(options),
             side_by_side=options.side_by_side,
             stream=_stream_options(options),
+            strict=options.strict,
         ),
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
@@ -92,6 +131,8 @@ def _run(options: argparse.Namespace) -> None:
     remove_leftovers(plan.jobs[0].target.parent)
     with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
+    for line in notice_lines(figures):
+        print(line, file=sys.stderr)
     print(json.dumps(figures) if options.json else closing_line(figures))
 
 
@@ -109,7 +150,7 @@ def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str)
 
 
 def _encoder(options: argparse.Namespace) -> EncoderOptions:
-    from .media.video_writer import EncoderOptions
+    from .media.encoders import EncoderOptions
 
     encoder = EncoderOptions(codec=options.codec, quality=options.quality)
     encoder.encoder(".mp4")  # a wrong name is told once, not for every file

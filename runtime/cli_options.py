@@ -26,14 +26,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add(
-        "input",
-        nargs="?",
+        "paths",
+        nargs="*",
         metavar="INPUT",
-        help=f"a picture, a video, a folder or a 'glob*.jpg'; live: {LIVE_HELP}",
+        help=f"pictures, videos, folders, a 'glob*.jpg'; live: {LIVE_HELP}; the last of several "
+        "names is the output where it is a folder or is not there yet",
     )
     add(
-        "output",
-        nargs="?",
+        "--output",
+        "-o",
         metavar="OUTPUT",
         help="a file or folder (default: beside the input); of a live input a video, or - for raw "
         "frames on standard output",
@@ -78,6 +79,7 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     add("--side-by-side", action="store_true", help="show before and after next to each other")
     add("--suffix", default="-dehazed", help="in the names of results (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace results that exist")
+    add("--strict", action="store_true", help="refuse a damaged video instead of mending it")
     add("--codec", help="h264, hevc, av1, vp9 or an FFmpeg encoder (default: h264, vp9 in .webm)")
     add(
         "--quality",

@@ -8,6 +8,7 @@ airlight is one slow colour for the whole scene.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from .haze.grid import Grid
 from .haze.motion import Motion, luminance_of, motion_between, moved
 from .session import DeepFrames
 
-__all__ = ["DehazedFrame", "Stream", "StreamOptions", "auto_strength"]
+__all__ = ["DehazedFrame", "FrameView", "Stream", "StreamOptions", "auto_strength"]
 
 SHARE = 0.2
 """Of a new estimate in the smoothed gain, for each frame."""
@@ -63,18 +64,36 @@ class DehazedFrame:
     """Whether nothing of the frames before counted."""
 
 
+class FrameView(Protocol):
+    """Frames as a display shows them; `media.pixels.hdr.DisplayView` is one."""
+
+    @property
+    def white(self) -> float:
+        """The value that is shown as white, as a share of the greatest."""
+
+    def __call__(self, frame: DeepFrames) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB."""
+
+
 class Stream:
     """Dehazes the frames of one video in their order.
 
     Args:
         airlight: where the scene's airlight comes from; None for what was seen so far.
+        view: shows frames as an SDR display would, for HDR and wide colours, whose haze is
+            estimated on that; None where they are such themselves.
 
     Raises:
         ModelError: the model cannot do what the options ask.
     """
 
     def __init__(
-        self, dehazer: Dehazer, options: StreamOptions, airlight: Airlight | None = None
+        self,
+        dehazer: Dehazer,
+        options: StreamOptions,
+        airlight: Airlight | None = None,
+        *,
+        view: FrameView | None = None,
     ) -> None:
         if (options.auto or options.every > 1) and not dehazer.contract.has_grid:
             raise ModelError(
@@ -84,6 +103,7 @@ class Stream:
         self._dehazer = dehazer
         self._options = options
         self._airlight = airlight or RecursiveAirlight()
+        self._view = view
         self._state: _State | None = None
 
     def __call__(
@@ -102,19 +122,23 @@ class Stream:
         if not self._dehazer.contract.has_grid:
             clear = frame if self._dehazer.strength == 0 else self._dehazer(frame)
             return DehazedFrame(clear)
+        seen = self._view(frame) if self._view else frame
         if self._options.temporal:
-            state = self._next_state(frame, seconds)
+            state = self._next_state(seen, seconds)
             self._state = state
             grid, begins_scene = state.grid(), state.begins_scene
         else:
-            grid, begins_scene = self._dehazer.estimate(frame), False
+            grid, begins_scene = self._dehazer.estimate(seen), False
         haze = grid.haze()
         strength = self._dehazer.strength
         if self._options.auto:
             strength *= auto_strength(haze)
         if strength == 0:
             return DehazedFrame(frame, haze, begins_scene)
-        clear = self._dehazer.apply(frame, grid.scaled(strength), out)
+        scaled = grid.scaled(strength)
+        if self._view:
+            scaled = scaled.with_white(self._view.white)
+        clear = self._dehazer.apply(frame, scaled, out)
         return DehazedFrame(clear, haze, begins_scene)
 
     def _next_state(self, frame: DeepFrames, seconds: float) -> _State:

@@ -85,8 +85,8 @@ def sound_files(folder: Path) -> dict[str, bytes]:
     from dehaze.runtime import FunctionSession
     from dehaze.runtime.dehazer import Dehazer
     from dehaze.runtime.files.video import VideoOptions, dehaze_video
+    from dehaze.runtime.media.encoders import EncoderOptions
     from dehaze.runtime.media.pictures import Picture, encode_picture
-    from dehaze.runtime.media.video_writer import EncoderOptions
 
     rgb = picture(64, 80)
     exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
@@ -105,6 +105,9 @@ def sound_files(folder: Path) -> dict[str, bytes]:
         "sixteen.tif": encode_picture(deep, ".tif"),
         "alpha.tif": encode_picture(alpha, ".tif"),
         "photo.bmp": encode_picture(Picture(rgb), ".bmp"),
+        "tags.tif": encode_picture(Picture(rgb, metadata=metadata), ".tif"),
+        "photo.avif": encode_picture(Picture(rgb, metadata=metadata), ".avif"),
+        "grey-alpha.png": encode_picture(Picture(rgb, alpha.alpha, grey=True), ".png"),
         "progressive.jpg": _opencv(rgb, ".jpg", cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
         "packed.tif": _opencv(rgb, ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 32773),
         "deflated.tif": _opencv(rgb, ".tif", cv2.IMWRITE_TIFF_COMPRESSION, 8),
@@ -112,7 +115,8 @@ def sound_files(folder: Path) -> dict[str, bytes]:
     first = write_video(folder / "clip.mp4", frames=6, size=(80, 64), audio=True)
     files["clip.mp4"] = first.read_bytes()
     codecs = {"own.mp4": "h264", "clip.mkv": "h264", "clip.avi": "h264", "clip.ts": "h264"}
-    for name, codec in {**codecs, "motion.avi": "mpeg4", "clip.webm": "vp9"}.items():
+    codecs |= {"motion.avi": "mpeg4", "clip.webm": "vp9", "clip.flv": "h264", "deep.mov": "prores"}
+    for name, codec in codecs.items():
         path = folder / name
         source = first if "webm" not in name else write_video(folder / "silent.mp4", frames=6)
         with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:

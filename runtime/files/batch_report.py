@@ -15,7 +15,7 @@ from ..timing import stages_in_words
 from .batch import Outcome
 from .plan import Job
 
-__all__ = ["BatchReport", "closing_line"]
+__all__ = ["BatchReport", "closing_line", "notice_lines"]
 
 _LISTED = 20
 """Failures listed on a terminal; more go into the failures file or --json."""
@@ -59,6 +59,8 @@ class BatchReport:
             self.add_failure(str(outcome.job.source), outcome.error)
         elif outcome.figures is not None:
             self.files.append(outcome.figures)
+            for line in notice_lines(outcome.figures):
+                self._bar.write(line, file=sys.stderr)
             if not self._quiet:
                 self._bar.write(closing_line(outcome.figures), file=sys.stdout)
         else:
@@ -125,12 +127,22 @@ def _opened(path: Path) -> IO[str]:
         raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
 
 
+def notice_lines(figures: dict[str, Any]) -> list[str]:
+    """A line for each thing that was dropped, changed or guessed on the way of a file."""
+    return [
+        f"dehaze-run: {printable(figures['input'])}: {printable(notice)}"
+        for notice in figures.get("notices", ())
+    ]
+
+
 def closing_line(figures: dict[str, Any]) -> str:
     """One line about a finished file."""
     if "frames" not in figures:
         return printable(figures["output"])
+    counts = {what: figures.get(f"{what}_frames", 0) for what in ("lost", "damaged")}
+    damage = "".join(f", {count} {what}" for what, count in counts.items() if count)
     return (
         f"{printable(figures['output'])}: {figures['frames']} "
-        f"frame{'s' * (figures['frames'] != 1)} in {figures['seconds']:.2f} s, "
+        f"frame{'s' * (figures['frames'] != 1)}{damage} in {figures['seconds']:.2f} s, "
         f"{figures['fps']:.1f} fps; {stages_in_words(figures, ('decode', 'inference', 'encode'))}"
     )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..dehazer import Dehazer
 from ..errors import DehazeError, InputError
+from ..media.notices import Notices
 from ..media.pictures import Picture, encode_picture, pictures_side_by_side, read_picture
 from ..output_file import finished_output
 from ..stream import Stream, StreamOptions
@@ -45,8 +46,9 @@ def run_job(
     """
     with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
         if not job.is_image:
-            summary = dehaze_video(job.source, path, dehazer, options.video, on_frame)
-            return {**_names(job), **summary.as_dict()}
+            notices = Notices()
+            summary = dehaze_video(job.source, path, dehazer, options.video, on_frame, notices)
+            return {**_names(job), **summary.as_dict(), "notices": list(notices)}
         run = PictureRun(job, options)
         run.decode()
         run.infer(dehazer)
@@ -65,6 +67,7 @@ class PictureRun:
     def __init__(self, job: Job, options: RunOptions) -> None:
         self.job = job
         self._options = options
+        self.notices = Notices()
         self._hazy: Picture | None = None
         self._clear: Picture | None = None
         self._size = (0, 0)
@@ -74,7 +77,7 @@ class PictureRun:
     def decode(self) -> None:
         """Reads the picture."""
         with _telling_the_file(self.job), self._times["decode"].measure():
-            self._hazy = read_picture(self.job.source)
+            self._hazy = read_picture(self.job.source, self.notices)
 
     @property
     def bytes_held(self) -> int:
@@ -97,7 +100,9 @@ class PictureRun:
             both = self._options.video.side_by_side
             shown = pictures_side_by_side(self._hazy, self._clear) if both else self._clear
             self._size = shown.rgb.shape[1], shown.rgb.shape[0]
-            data = encode_picture(shown, self.job.target.suffix, in_place=True)
+            data = encode_picture(
+                shown, self.job.target.suffix, in_place=True, notices=self.notices
+            )
         self._hazy = self._clear = None
         return data
 
@@ -120,6 +125,7 @@ class PictureRun:
             **{f"{step}_ms": times.percentiles() for step, times in self._times.items()},
             "fps": round(1 / seconds, 2),
             "haze": None if self._haze is None else round(self._haze, 4),
+            "notices": list(self.notices),
         }
 
 

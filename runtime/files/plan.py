@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError, OutputError, UsageError, one_line
 from ..media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 
-__all__ = ["Job", "Jobs", "plan_jobs"]
+__all__ = ["Job", "Jobs", "plan_jobs", "split_paths"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,34 @@ class Jobs:
     """Folders of a tree that cannot be listed, and why."""
 
 
-def plan_jobs(source: str, output: str | None, suffix: str, *, recursive: bool = False) -> Jobs:
-    """Resolves a file, a folder or a glob.
+def split_paths(paths: Sequence[str]) -> tuple[list[str], str | None]:
+    """The inputs and the output among the names on a command line, as a shell expands them.
+
+    The last of several names is the output where it is a folder or nothing is there yet; a file
+    that exists is an input, so that none is ever written over for its place alone.
+    """
+    *others, last = paths
+    if others and (_is_folder(last) or last.endswith("/") or not _is_there(last)):
+        return others, last
+    return list(paths), None
+
+
+def _is_folder(name: str) -> bool:
+    return os.path.isdir(name)  # noqa: PTH112  # pathlib's raises at names too long
+
+
+def _is_there(name: str) -> bool:
+    return os.path.lexists(name) or glob.has_magic(name)
+
+
+def plan_jobs(
+    sources: str | Sequence[str],
+    output: str | None,
+    suffix: str,
+    *,
+    recursive: bool = False,
+) -> Jobs:
+    """Resolves a file, a folder or a glob, or several of them.
 
     Outputs land beside a file or a glob's files, with `suffix` in their name, and for a folder in
     a folder beside it, unless `output` names another place. With `recursive` the folders in a
@@ -52,14 +78,43 @@ def plan_jobs(source: str, output: str | None, suffix: str, *, recursive: bool =
     """
     if Path(suffix).name != suffix and suffix:
         raise UsageError(f"a suffix is a part of a name, got {suffix!r}")
-    try:
-        plan = _found_jobs(source, output, suffix, recursive)
-    except OSError as error:
-        raise InputError(f"{source}: cannot be read ({one_line(error)})") from error
+    sources = [sources] if isinstance(sources, str) else sources
+    if len(sources) > 1:
+        plan = _several_jobs(sources, output, suffix, recursive)
+    else:
+        plan = _jobs_of(sources[0], output, suffix, recursive)
     if not plan.jobs and not plan.unreadable:
-        raise InputError(f"{source}: expected pictures or videos, found none")
+        raise InputError(f"{' '.join(sources)}: expected pictures or videos, found none")
     _check_targets(plan.jobs)
     return plan
+
+
+def _jobs_of(source: str, output: str | None, suffix: str, recursive: bool) -> Jobs:
+    try:
+        return _found_jobs(source, output, suffix, recursive)
+    except OSError as error:
+        raise InputError(f"{source}: cannot be read ({one_line(error)})") from error
+
+
+def _several_jobs(sources: Sequence[str], output: str | None, suffix: str, recursive: bool) -> Jobs:
+    """The jobs of several names; results of an earlier run among them are left out."""
+    if output and not _is_folder(output) and _has_media_name(Path(output).name):
+        raise UsageError(
+            f"{output}: expected a folder for the results of {len(sources)} inputs; "
+            f"or is it an input that is not there?"
+        )
+    jobs: list[Job] = []
+    unreadable: dict[str, str] = {}
+    for source in dict.fromkeys(sources):
+        is_folder = _is_folder(source)
+        if not is_folder and suffix and Path(source).stem.endswith(suffix):
+            continue
+        into = f"{output}/{Path(source).resolve().name}" if output and is_folder else output
+        folder = f"{into}/" if into and not is_folder else into
+        found = _jobs_of(source, folder, suffix, recursive and is_folder)
+        jobs += found.jobs
+        unreadable |= found.unreadable
+    return Jobs(jobs, True, unreadable)
 
 
 def _check_targets(jobs: list[Job]) -> None:

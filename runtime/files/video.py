@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from ..dehazer import Dehazer
 from ..haze.airlight import Airlight, Sample, WindowAirlight
 from ..haze.motion import luminance_of
+from ..media.encoders import EncoderOptions
+from ..media.notices import Notices
 from ..media.pictures import side_by_side
 from ..media.video_reader import TimedFrame, VideoReader
-from ..media.video_writer import EncoderOptions, VideoWriter
+from ..media.video_writer import VideoWriter
 from ..prefetch import Prefetch
 from ..stream import Stream, StreamOptions
 from ..timing import StageTimes
@@ -38,6 +40,8 @@ class VideoOptions:
     side_by_side: bool = False
     """Whether to show the hazy frame to the left of the clear one."""
     stream: StreamOptions = field(default_factory=StreamOptions)
+    strict: bool = False
+    """Whether a damaged video is refused; else what can be decoded is done."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,10 @@ class VideoSummary:
     """Mean of the haze meter; None for a model that gives no estimate."""
     haze_frames: list[float]
     """The haze meter of each frame; empty for a model that gives no estimate."""
+    lost_frames: int
+    """Frames that could not be decoded."""
+    damaged_frames: int
+    """Frames of which parts were lost, and filled in by the decoder."""
 
     @property
     def fps(self) -> float:
@@ -70,28 +78,37 @@ def dehaze_video(
     dehazer: Dehazer,
     options: VideoOptions | None = None,
     on_frame: Callable[[int | None], None] | None = None,
+    notices: Notices | None = None,
 ) -> VideoSummary:
     """Dehazes every frame of `source` into the new file `target`.
 
     Args:
         on_frame: called after each frame, with the number of frames to expect where known.
+        notices: takes what is dropped, changed or guessed.
 
     Raises:
         InputError: `source` is no video, is damaged or cut off.
         OutputError: `target` cannot be written.
     """
     options = options or VideoOptions()
+    notices = notices if notices is not None else Notices()
+    deep = dehazer.contract.has_grid or dehazer.strength == 0
     started = time.perf_counter()
     frames, height, width = 0, 0, 0
     with (
-        VideoReader(source) as reader,
-        VideoWriter(target, reader, options.encoder) as writer,
+        VideoReader(source, deep=deep, strict=options.strict, notices=notices) as reader,
+        VideoWriter(target, reader, options.encoder, notices) as writer,
         file_airlight(source, dehazer, options.stream) as airlight,
         Prefetch(reader.read()) as decoded,
     ):
-        assert reader.stream.time_base is not None  # every demuxer sets it
-        stream = Stream(dehazer, options.stream, airlight)
-        inference = _Inference(stream, reader.stream.time_base, options.side_by_side)
+
+        def stream_for_look() -> Stream:
+            view, depth = reader.look.view if deep else None, reader.look.layout.depth
+            if depth > 8 and not deep:
+                notices.add(f"{depth} bits become 8: the model takes no more")
+            return Stream(dehazer, options.stream, airlight, view=view)
+
+        inference = _Inference(stream_for_look, reader.time_base, options.side_by_side)
         # The network runs in one thread alone.
         with Prefetch(inference.dehazed(decoded)) as clear:
             for item in clear:
@@ -111,14 +128,23 @@ def dehaze_video(
         encode_ms=writer.encode_times.percentiles(),
         haze=round(float(np.mean(inference.haze)), 4) if inference.haze else None,
         haze_frames=inference.haze,
+        lost_frames=reader.decoder.lost_frames,
+        damaged_frames=reader.decoder.damaged_frames,
     )
 
 
 class _Inference:
-    """The middle stage, and what it measures."""
+    """The middle stage, and what it measures.
 
-    def __init__(self, stream: Stream, time_base: Fraction, shows_both: bool) -> None:
-        self._stream = stream
+    Args:
+        open_stream: called with the first frame, when the look of the video is known.
+    """
+
+    def __init__(
+        self, open_stream: Callable[[], Stream], time_base: Fraction, shows_both: bool
+    ) -> None:
+        self._open_stream = open_stream
+        self._stream: Stream | None = None
         self._time_base = time_base
         self._shows_both = shows_both
         self.times = StageTimes()
@@ -132,14 +158,17 @@ class _Inference:
             if not isinstance(item, TimedFrame):
                 yield item
                 continue
+            if self._stream is None:
+                self._stream = self._open_stream()
             with self.times.measure():
                 clear = self._stream(item.pixels, float(item.pts * self._time_base))
             if clear.haze is not None:
                 self.haze.append(round(clear.haze, 4))
-            both = self._shows_both
-            yield replace(
-                item, pixels=side_by_side(item.pixels, clear.pixels) if both else clear.pixels
-            )
+            if not self._shows_both:
+                yield replace(item, pixels=clear.pixels)
+                continue
+            alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
+            yield replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
 
 
 @contextmanager
@@ -156,14 +185,19 @@ def file_airlight(
     if not (options.temporal and dehazer.contract.has_grid and source.is_file()):
         yield None
         return
-    with VideoReader(source) as ahead, Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames:
-        yield WindowAirlight(_samples(frames, dehazer))
+    with (
+        VideoReader(source, deep=True) as ahead,
+        Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames,
+    ):
+        yield WindowAirlight(_samples(frames, ahead, dehazer))
 
 
 def _samples(
-    frames: Iterable[tuple[float, NDArray[np.uint8]]], dehazer: Dehazer
+    frames: Iterable[tuple[float, NDArray[Any]]], reader: VideoReader, dehazer: Dehazer
 ) -> Iterator[Sample]:
-    for seconds, frame in frames:
+    for seconds, pixels in frames:
+        view = reader.look.view
+        frame = view(pixels) if view else pixels
         thumbnail = dehazer.thumbnail(frame)
         grid = dehazer.estimate(frame, thumbnail)
         yield Sample(seconds, grid, luminance_of(thumbnail.values[0]))

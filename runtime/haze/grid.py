@@ -61,6 +61,12 @@ class Grid:
         identity = np.array([1, 0, 0, 0], np.float32)
         return replace(self, values=identity + np.float32(strength) * (self.values - identity))
 
+    def with_white(self, white: float) -> Grid:
+        """The same for frames whose white is `white`, not 1."""
+        if white == 1:
+            return self
+        return replace(self, values=self.values * np.array([1, white, white, white], np.float32))
+
     def haze(self) -> float:
         """The haze meter: the mean of 1 - t, from 0 (clear) to 1."""
         return float(1 - np.mean(1 / np.maximum(self.values[..., 0], 1)))

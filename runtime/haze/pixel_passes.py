@@ -15,10 +15,10 @@ from functools import cache, partial
 from typing import Any
 
 import cv2
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ..compiled import compiled, inlined
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
 
 __all__ = ["apply_grid", "reduced", "thumbnail_of"]
@@ -114,38 +114,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
 
 
-_OPTIONS = {"nogil": True, "fastmath": True}
-"""Outside of Python's lock; fused multiply-adds, and a minimum that need not care for NaN."""
-
-
-def _inner(function: Callable[..., None]) -> Any:
-    """A function that a compiled one calls."""
-    return numba.njit(function, **_OPTIONS)
-
-
-class _Compiled:
-    """A function that numba compiles at its first call and keeps on disk where that is possible."""
-
-    def __init__(self, function: Callable[..., None]) -> None:
-        self._function = function
-        self._is_kept = True
-        self._dispatcher: Any = None
-
-    def __call__(self, *arguments: Any) -> None:
-        try:
-            if self._dispatcher is None:
-                self._dispatcher = numba.njit(self._function, cache=True, **_OPTIONS)
-            self._dispatcher(*arguments)
-        except Exception:  # what the disk, pickle and numba raise, before the function has run
-            # The cache cannot be written, its disk is full, or a power cut has damaged it.
-            if not self._is_kept:
-                raise
-            self._is_kept = False
-            self._dispatcher = numba.njit(self._function, **_OPTIONS)
-            self._dispatcher(*arguments)
-
-
-@_Compiled
+@compiled
 def _average(
     frame: NDArray[Any], thumbnail: NDArray[np.float32], stride: int, first: int, last: int
 ) -> None:
@@ -172,7 +141,7 @@ def _average(
             thumbnail[2, row, column] = blue * unit
 
 
-@_inner
+@inlined
 def _widen(
     cells: NDArray[np.float32], cell: int, limit: Any, gain: NDArray[Any], bias: NDArray[Any]
 ) -> None:
@@ -193,7 +162,7 @@ def _widen(
             bias[i + 2] = limit * (blue + share * blue_more) + _F(0.5)
 
 
-@_inner
+@inlined
 def _blend(
     hazy: NDArray[Any],
     gains: NDArray[np.float32],
@@ -212,7 +181,7 @@ def _blend(
         clear[i] = np.int32(min(max(_F(hazy[i]) * gain + bias, _F(0)), limit))
 
 
-@_Compiled
+@compiled
 def _apply(
     frame: NDArray[Any],
     clear: NDArray[Any],

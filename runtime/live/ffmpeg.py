@@ -13,11 +13,13 @@ from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from ..errors import InputError, one_line
-from ..media.colour import YuvMatrix, matrix_of
-from ..media.video_reader import rgb_of
+from ..media.pixels.colour import BT601, colours_of
+from ..media.pixels.frame_pixels import rgb_of
+from ..media.video_look import VideoLook
 from .source import LiveFrame, LiveSource
 
 __all__ = ["AvAddress", "AvSource"]
@@ -103,14 +105,18 @@ class AvSource(LiveSource):
         rate = self._stream.average_rate or self._stream.guessed_rate
         if rate and round(rate) in _PLAUSIBLE_RATES:
             self.frame_rate = rate
-        self.primaries = (codec.color_primaries, codec.color_trc)
         self.pixel_ratio = self._stream.sample_aspect_ratio
         # Drivers of webcams mean BT.601 whatever the size, unless they say otherwise
         # (V4L2_COLORSPACE_SRGB maps to V4L2_YCBCR_ENC_601); FFmpeg hands nothing on.
         is_webcam = self._address.is_device and codec.name == "rawvideo"
-        self.colour_matrix = (
-            YuvMatrix.BT601 if is_webcam else matrix_of(int(codec.colorspace), codec.height)
+        colours, _ = colours_of(
+            BT601 if is_webcam else int(codec.colorspace),
+            codec.color_primaries,
+            codec.color_trc,
+            codec.height,
+            full_range=codec.color_range == ColorRange.JPEG,
         )
+        self.look = VideoLook(size=self.size, colours=colours)
 
     def _frames(self) -> Iterator[LiveFrame]:
         """A stream that is lost is waited for."""
@@ -140,7 +146,7 @@ class AvSource(LiveSource):
         for packet in self._container.demux(self._stream):
             started = time.perf_counter()
             for frame in self._decoded(packet):
-                pixels = rgb_of(frame, self.size, self.colour_matrix)
+                pixels = rgb_of(frame, self.size, self.look.colours)
                 self.capture_times.add(time.perf_counter() - started)
                 seconds = frame.time if self._timed_by_camera else None
                 if seconds is not None:

@@ -15,7 +15,8 @@ import cv2
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..media.colour import matrix_of
+from ..media.pixels.colour import UNSPECIFIED, colours_of
+from ..media.video_look import VideoLook
 from .address import FrameMode
 from .source import LiveFrame, LiveSource
 
@@ -24,7 +25,6 @@ __all__ = ["GStreamerSource", "csi_pipeline"]
 _DEFAULT_CSI_MODE = FrameMode(1280, 720, Fraction(30))
 # One buffer, the newest, at once: anything else is latency.
 _APPSINK = "videoconvert ! video/x-raw, format=BGR ! appsink drop=true max-buffers=1 sync=false"
-_UNSPECIFIED = 2
 
 
 def csi_pipeline(sensor: int, mode: FrameMode | None) -> str:
@@ -62,7 +62,8 @@ class GStreamerSource(LiveSource):
         if 1 <= rate <= 240:
             self.frame_rate = Fraction(rate).limit_denominator(1001)
         height = int(self._capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-        self.colour_matrix = matrix_of(_UNSPECIFIED, height)
+        unsaid = (UNSPECIFIED,) * 3
+        self.look = VideoLook(colours=colours_of(*unsaid, height)[0])
 
     def _frames(self) -> Iterator[LiveFrame]:
         """Frames are timed by their arrival."""

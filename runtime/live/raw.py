@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, OutputError, one_line
-from ..media.colour import matrix_of
+from ..media.pixels.colour import UNSPECIFIED, colours_of
+from ..media.video_look import VideoLook
 from ..media.video_reader import TimedFrame
 from ..timing import StageTimes
 from .address import PIPE, FrameMode, shown_address
@@ -22,7 +23,6 @@ __all__ = ["RawSink", "RawSource"]
 
 _POLL_SECONDS = 0.1
 _STDIN, _STDOUT = 0, 1
-_UNSPECIFIED = 2
 
 
 class RawSource(LiveSource):
@@ -34,7 +34,8 @@ class RawSource(LiveSource):
         super().__init__(shown_address(PIPE), stop)
         self.frame_rate = mode.fps
         self.time_base = 1 / mode.fps
-        self.colour_matrix = matrix_of(_UNSPECIFIED, mode.height)
+        unsaid = (UNSPECIFIED,) * 3
+        self.look = VideoLook(colours=colours_of(*unsaid, mode.height)[0])
         self._mode = mode
         self._descriptor = descriptor
 
@@ -46,7 +47,7 @@ class RawSource(LiveSource):
             got = self._fill(pixels)
             if got < pixels.nbytes:
                 break
-            yield LiveFrame(pixels, index, 1, time.monotonic())
+            yield LiveFrame(pixels, index, 1, arrived=time.monotonic())
             index += 1
         if got and not self._stop.is_set():
             raise InputError(

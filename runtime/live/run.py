@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, UsageError
+from ..media.encoders import EncoderOptions
 from ..media.pictures import side_by_side as beside
-from ..media.video_writer import EncoderOptions
 from ..prefetch import Prefetch
 from ..preview.server import PreviewServer
 from ..stream import DehazedFrame

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import UsageError
+from ..media.encoders import EncoderOptions
 from ..media.video_reader import TimedFrame
-from ..media.video_writer import EncoderOptions, VideoWriter
+from ..media.video_writer import VideoWriter
 from ..output_file import finished_output
 from ..timing import StageTimes
 from .address import PIPE

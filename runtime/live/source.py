@@ -13,7 +13,7 @@ import numpy as np
 from av.stream import Stream
 from numpy.typing import NDArray
 
-from ..media.colour import YuvMatrix
+from ..media.video_look import VideoLook
 from ..media.video_reader import TimedFrame
 from ..timing import StageTimes
 
@@ -26,14 +26,13 @@ KEPT_TIMES = 3000
 """Percentiles of a run of days are those of its last 3000 frames."""
 _TICKS_PER_SECOND = 90_000
 _JUMP_SECONDS = 10.0
-_UNSPECIFIED = 2
 
 
 @dataclass(frozen=True)
 class LiveFrame(TimedFrame):
     """A frame of a camera; `pts` counts from its first one."""
 
-    arrived: float
+    arrived: float = 0.0
     """When it was here, by time.monotonic(), in seconds."""
 
 
@@ -52,11 +51,12 @@ class LiveSource:
         """Without a password."""
         self.frame_rate = Fraction(25)
         self.time_base = Fraction(1, _TICKS_PER_SECOND)
-        self.colour_matrix = YuvMatrix.BT601
-        self.primaries = (_UNSPECIFIED, _UNSPECIFIED)
+        self.look = VideoLook()
         self.pixel_ratio: Fraction | None = None
-        self.copied: list[Stream] = []
+        self.others: list[Stream] = []
         self.metadata: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.disposition = 0
         self.chapters: list[Chapter] = []
         self.capture_times = StageTimes(KEPT_TIMES)
         self.reconnects = 0
@@ -83,7 +83,7 @@ class LiveSource:
     def _timed(self, pixels: NDArray[np.uint8], camera_seconds: float | None) -> LiveFrame:
         """The frame that arrived just now: (H, W, 3) uint8 RGB."""
         now = time.monotonic()
-        return LiveFrame(pixels, self._clock.ticks(camera_seconds, now), 0, now)
+        return LiveFrame(pixels, self._clock.ticks(camera_seconds, now), 0, arrived=now)
 
     def _close(self) -> None:
         """Gives the device or connection back."""

@@ -11,17 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError, OutputError, one_line
-from . import jpeg_profile
+from ..errors import InputError, OutputError
 from .formats import IMAGE_SUFFIXES
-from .picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
-from .tiff_tags import (
-    has_unassociated_alpha,
-    profile_of_tiff,
-    read_orientation,
-    with_profile,
-    with_upright_orientation,
-)
+from .headers.exif import read_orientation, with_upright_orientation
+from .headers.extras import PictureExtras, extras_of
+from .headers.kinds import PILLOW_KINDS, kind_of
+from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_of_lab
+from .headers.picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
+from .headers.png_chunks import transparent_grey
+from .headers.xmp import has_promises, kept_xmp
+from .notices import Notices
+from .picture_files import encoded_picture
+from .pixels.orientation import swaps_sides, upright
 
 with contextlib.suppress(AttributeError):  # a system's OpenCV of 4.6 has no such function
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # errors are ours to tell
@@ -35,17 +36,15 @@ __all__ = [
 ]
 
 
-_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_DEEP_SUFFIXES = _TIFF_SUFFIXES | {".png"}
-_ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp"}
-_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
-_SINGLE_SUFFIXES = _JPEG_SUFFIXES | {".bmp"}
+_DEEP_SUFFIXES = frozenset({".tif", ".tiff", ".png"})
+_ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp", *WRITTEN_BY_PILLOW}
+_SINGLE_KINDS = frozenset({"JPEG", "BMP"})
 """Formats of one picture a file; the others may hold several."""
-_QUALITY = {
-    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
-}
+_EXIF, _XMP, _PROFILE = (
+    int(cv2.IMAGE_METADATA_EXIF),
+    int(cv2.IMAGE_METADATA_XMP),
+    int(cv2.IMAGE_METADATA_ICCP),
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +59,15 @@ class Picture:
     """Whether the file holds a single channel; `rgb` then has it three times."""
     metadata: tuple[tuple[int, bytes], ...] = ()
     """(OpenCV's kind, bytes): EXIF, XMP, ICC profile."""
+    extras: PictureExtras = PictureExtras()  # noqa: RUF009  # frozen
+    """Resolution, texts and how the pixels were compressed."""
 
 
-def read_picture(path: Path) -> Picture:
-    """Decodes JPEG, PNG (8 and 16 bit), WebP, BMP or TIFF.
+def read_picture(path: Path, notices: Notices | None = None) -> Picture:
+    """Decodes JPEG, PNG (8 and 16 bit), WebP, BMP, TIFF, AVIF; HEIC and JPEG XL with an extra.
+
+    Args:
+        notices: takes what is dropped or changed.
 
     Raises:
         InputError: unreadable, not a picture, of an unusual type, or too large.
@@ -77,6 +81,27 @@ def read_picture(path: Path) -> Picture:
             f"{path}: expected at most {MAXIMUM_PIXELS / 1e6:.0f} million pixels, its header says "
             f"{size[0]}x{size[1]}; split it, or copy it again if it should be smaller"
         )
+    notices = notices if notices is not None else Notices()
+    kind = kind_of(data)
+    if kind in PILLOW_KINDS:
+        return _read_by_pillow(path, data, kind)
+    decoded, metadata = _decoded(path, data, kind)
+    extras = extras_of(data)
+    if kind == "TIFF":
+        decoded = _mended_tiff(data, decoded, metadata, extras)
+    is_grey = kind == "PNG" and data[25:26] in (b"\0", b"\4")  # colour types without colours
+    if is_grey and decoded.ndim == 2 and (key := transparent_grey(data)) is not None:
+        decoded = _with_key(decoded, key)
+    if (profile := metadata.get(_PROFILE)) and not _fits_profile(profile, decoded):
+        del metadata[_PROFILE]
+        notices.add("the colour profile is dropped: its colour space was converted to RGB")
+    if extras.has_gain_map or has_promises(metadata.get(_XMP, b"")):
+        notices.add("the gain map or video behind the picture is dropped; the picture itself stays")
+    return _upright_picture(decoded, metadata, extras, is_grey=is_grey)
+
+
+def _decoded(path: Path, data: bytes, kind: str) -> tuple[NDArray[Any], dict[int, bytes]]:
+    """Pixels in OpenCV's order, and what it finds of EXIF, XMP and profile."""
     try:
         decoded, kinds, blocks = cv2.imdecodeWithMetadata(
             np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
@@ -84,24 +109,63 @@ def read_picture(path: Path) -> Picture:
     except cv2.error:
         decoded = None
     if decoded is None:
-        raise InputError(f"{path}: expected a picture, but its content is damaged or none at all")
+        known = f"this {kind} file" if kind else "its content"
+        raise InputError(f"{path}: expected a picture, but {known} is damaged or none at all")
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
-    suffix = path.suffix.lower()
-    if suffix not in _SINGLE_SUFFIXES and _has_a_second(data):
+    if kind not in _SINGLE_KINDS and _has_a_second(data):
         raise InputError(f"{path}: expected one picture, got several in one file; split it first")
-    metadata = {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
-    if suffix in _TIFF_SUFFIXES:
-        if profile := profile_of_tiff(data):
-            metadata[cv2.IMAGE_METADATA_ICCP] = profile
-        if has_unassociated_alpha(data):
-            decoded = _without_premultiplication(decoded)
-    if not _fits_profile(metadata.get(cv2.IMAGE_METADATA_ICCP, b""), decoded):
-        metadata.pop(cv2.IMAGE_METADATA_ICCP, None)
-    if exif := metadata.get(cv2.IMAGE_METADATA_EXIF):
-        decoded = _turned(decoded, read_orientation(exif))
-        metadata[cv2.IMAGE_METADATA_EXIF] = with_upright_orientation(exif)
-    return _picture(decoded, tuple(metadata.items()))
+    return decoded, {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+
+
+def _mended_tiff(
+    data: bytes, decoded: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtras
+) -> NDArray[Any]:
+    """The pixels of a TIFF as they are meant; adds its metadata."""
+    found = {_EXIF: extras.exif, _XMP: extras.xmp, _PROFILE: extras.profile}
+    metadata.update({k: block for k, block in found.items() if block})
+    if extras.is_lab:
+        metadata.pop(_PROFILE, None)  # the pixels are sRGB now
+        with contextlib.suppress(OSError, ValueError):
+            return np.ascontiguousarray(rgb_of_lab(data)[..., ::-1])
+    return _without_premultiplication(decoded) if extras.unassociated_alpha else decoded
+
+
+def _with_key(grey: NDArray[Any], key: int) -> NDArray[Any]:
+    """BGRA of a grey picture whose pixels of one value are transparent."""
+    alpha = np.where(grey == key, 0, np.iinfo(grey.dtype).max).astype(grey.dtype)
+    return np.dstack((grey, grey, grey, alpha))
+
+
+def _read_by_pillow(path: Path, data: bytes, kind: str) -> Picture:
+    try:
+        pixels, found = decoded_by_pillow(data, kind, MAXIMUM_PIXELS)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    names = {"exif": _EXIF, "xmp": _XMP, "icc_profile": _PROFILE}
+    metadata = {names[k]: block for k, block in found.items()}
+    return _upright_picture(pixels, metadata, extras_of(data))
+
+
+def _upright_picture(
+    pixels: NDArray[Any],
+    metadata: dict[int, bytes],
+    extras: PictureExtras,
+    *,
+    is_grey: bool = False,
+) -> Picture:
+    orientation = read_orientation(metadata.get(_EXIF, b""))
+    pixels = upright(pixels, orientation)
+    if _EXIF in metadata:
+        metadata[_EXIF] = with_upright_orientation(metadata[_EXIF])
+    if _XMP in metadata:
+        metadata[_XMP] = kept_xmp(metadata[_XMP], pixels.shape[1], pixels.shape[0])
+    if swaps_sides(orientation):
+        dpi = extras.dpi and (extras.dpi[1], extras.dpi[0])
+        halves = extras.jpeg_sampling and (extras.jpeg_sampling[1], extras.jpeg_sampling[0])
+        extras = replace(extras, dpi=dpi, jpeg_sampling=halves)
+    picture = _picture(pixels, tuple(metadata.items()), is_grey=is_grey)
+    return replace(picture, extras=extras)
 
 
 def _has_a_second(data: bytes) -> bool:
@@ -132,14 +196,16 @@ def _without_premultiplication(pixels: NDArray[Any]) -> NDArray[Any]:
     return np.dstack((colours, pixels[..., 3]))
 
 
-def _picture(pixels: NDArray[Any], metadata: tuple[tuple[int, bytes], ...]) -> Picture:
+def _picture(
+    pixels: NDArray[Any], metadata: tuple[tuple[int, bytes], ...], *, is_grey: bool = False
+) -> Picture:
     """Splits OpenCV's grey, grey-alpha, BGR or BGRA array."""
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         grey = pixels.reshape(pixels.shape[:2])
         return Picture(np.repeat(grey[..., None], 3, axis=2), None, True, metadata)
     if pixels.shape[2] == 4:
         rgb = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGB)
-        return Picture(rgb, np.ascontiguousarray(pixels[..., 3]), False, metadata)
+        return Picture(rgb, np.ascontiguousarray(pixels[..., 3]), is_grey, metadata)
     _swap_red_and_blue(pixels)
     return Picture(pixels, None, False, metadata)
 
@@ -148,17 +214,6 @@ def _swap_red_and_blue(pixels: NDArray[Any]) -> None:
     """In place, some rows at a time: a large picture is in memory once, not twice."""
     for rows in np.array_split(pixels, max(1, pixels.nbytes >> 20)):
         rows[:] = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB)
-
-
-def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Undoes an EXIF orientation (EXIF 2.3, tag 274: which row and column come first)."""
-    if orientation >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
 
 
 def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
@@ -172,12 +227,15 @@ def pictures_side_by_side(before: Picture, after: Picture) -> Picture:
     return replace(after, rgb=side_by_side(before.rgb, after.rgb), alpha=alpha)
 
 
-def encode_picture(picture: Picture, suffix: str, *, in_place: bool = False) -> memoryview:
+def encode_picture(
+    picture: Picture, suffix: str, *, in_place: bool = False, notices: Notices | None = None
+) -> memoryview:
     """Encodes to the format that a file name's suffix stands for, e.g. `.png`.
 
     Args:
         in_place: the picture is not needed any more: its red and blue may be left swapped, which
             saves as much memory as its pixels take.
+        notices: takes what the format cannot hold.
 
     Raises:
         OutputError: the format is unknown or cannot hold the picture's depth or alpha.
@@ -192,32 +250,16 @@ def encode_picture(picture: Picture, suffix: str, *, in_place: bool = False) -> 
         raise OutputError(f"{suffix} cannot hold 16 bits a channel; name a .png or .tif output")
     if picture.alpha is not None and suffix not in _ALPHA_SUFFIXES:
         raise OutputError(f"{suffix} cannot hold transparency; name a .png, .webp or .tif output")
-    if picture.grey:
+    metadata = dict(picture.metadata)
+    blocks = {k: metadata.get(k, b"") for k in (_EXIF, _XMP, _PROFILE)}
+    if picture.grey and (picture.alpha is None or suffix == ".png"):
         pixels: NDArray[Any] = np.ascontiguousarray(picture.rgb[..., 0])
+        if picture.alpha is not None:
+            pixels = np.dstack((pixels, picture.alpha))
     else:
         pixels = picture.rgb if in_place else picture.rgb.copy()
         _swap_red_and_blue(pixels)
         if picture.alpha is not None:
             pixels = np.dstack((pixels, picture.alpha))
-    metadata = dict(picture.metadata)
-    profile = metadata.get(cv2.IMAGE_METADATA_ICCP, b"")
-    split = suffix in _JPEG_SUFFIXES and len(profile) > jpeg_profile.SEGMENT_BYTES
-    if split:
-        del metadata[cv2.IMAGE_METADATA_ICCP]
-    blocks = [np.frombuffer(block, np.uint8) for block in metadata.values()]
-    try:
-        encoded, buffer = cv2.imencodeWithMetadata(
-            suffix, pixels, list(metadata), blocks, _QUALITY.get(suffix, [])
-        )
-    except cv2.error as error:
-        raise OutputError(f"OpenCV cannot encode {suffix} ({one_line(error)})") from error
-    if not encoded:
-        raise OutputError(
-            f"{suffix} cannot hold this picture ({picture.rgb.shape[1]}x{picture.rgb.shape[0]}) "
-            f"with its metadata; name an output of another format"
-        )
-    if split:
-        return memoryview(jpeg_profile.with_profile(buffer.tobytes(), profile))
-    if suffix in _TIFF_SUFFIXES and profile:
-        return memoryview(with_profile(buffer.tobytes(), profile))
-    return buffer.data  # not bytes, which would be a copy
+    told = notices if notices is not None else Notices()
+    return encoded_picture(pixels, suffix, blocks, picture.extras, told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -14,52 +13,71 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
-from av.stream import Disposition
-from av.video.codeccontext import VideoCodecContext
+from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ..errors import InputError, one_line
 from ..timing import StageTimes
-from .colour import YuvMatrix, matrix_of
+from .containers.cut_off import bytes_missing
+from .containers.timeline import Timeline
+from .decoder import Decoder
+from .notices import Notices
+from .pixels.frame_pixels import alpha_of, rgb_of
+from .pixels.orientation import swaps_sides, upright
+from .video_look import VideoLook, look_of
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
 
-__all__ = ["TimedFrame", "VideoReader", "rgb_of"]
+__all__ = ["TimedFrame", "VideoReader"]
 
-_COPIED_KINDS = frozenset({"audio", "subtitle"})
 _MAXIMUM_PIXELS = 2**26
 """8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
-_LOST_SECONDS = 1.0
-"""What a file may lack whose header gives no length of the video alone."""
 
 
 @dataclass(frozen=True)
 class TimedFrame:
     """One frame with its place in time."""
 
-    pixels: NDArray[np.uint8]
-    """(H, W, 3) uint8 RGB, upright."""
+    pixels: NDArray[Any]
+    """(H, W, 3) uint8 or uint16 RGB, upright; of an HDR video, values of `HdrCurve.shown`."""
     pts: int
     """Presentation time in units of the stream's `time_base`."""
     duration: int
     """In the same units; 0 where the file does not say."""
+    alpha: NDArray[Any] | None = None
+    """(H, W) of any of the two types."""
 
 
 class VideoReader:
     """An open video. A context manager.
 
+    Args:
+        deep: whether more than 8 bits come as uint16; else everything comes as uint8.
+        strict: whether damage is an error; else what can be decoded comes, and is counted.
+        notices: takes what is dropped, changed or guessed.
+
     Raises:
         InputError: unreadable, no video in it, or cut off; also while reading.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        deep: bool = False,
+        strict: bool = False,
+        notices: Notices | None = None,
+    ) -> None:
         self.path = path
         self.decode_times = StageTimes()
-        self.turns = 0
-        """Quarter turns against the clock that set the frames upright; known with the first."""
+        self._deep = deep
+        self._strict = strict
+        self._notices = notices if notices is not None else Notices()
+        self._look: VideoLook | None = None
+        self._refuse_cut_off()
         try:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
             # thread waits for ever while the decoder is freed (11 of 2300 damaged files hung).
@@ -68,12 +86,22 @@ class VideoReader:
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: expected a video ({one_line(error)})") from error
         self.stream = self._video_stream()
-        self.codec: VideoCodecContext = self.stream.codec_context
-        self.codec.thread_type = "AUTO"
-        self.copied = [s for s in self.container.streams if s.type in _COPIED_KINDS]
-        self._size: tuple[int, int] | None = None
-        # AVI numbers its frames in coding order, which B-frames make another one; it begins at 0.
+        # AVI numbers its chunks in coding order.
         self._numbered = self.container.format.name == "avi"
+        self.decoder = Decoder(self.stream, numbered=self._numbered, on_damage=self._note_damage)
+        self.codec = self.decoder.codec
+        self.others: list[Stream] = [s for s in self.container.streams if s != self.stream]
+
+    def _refuse_cut_off(self) -> None:
+        try:
+            missing = bytes_missing(self.path) if self.path.is_file() else 0
+        except OSError as error:
+            raise InputError(f"{self.path}: cannot be read ({one_line(error)})") from error
+        if missing:
+            raise InputError(
+                f"{self.path}: the video is cut off: its last {missing} bytes are missing; "
+                f"copy the file again"
+            )
 
     def _video_stream(self) -> VideoStream:
         """The first stream of moving pictures: not a cover, not of an unknown codec."""
@@ -98,9 +126,10 @@ class VideoReader:
         return None
 
     @property
-    def colour_matrix(self) -> YuvMatrix:
-        """Between YUV and RGB; where the file says nothing, BT.709 for HD and BT.601 below."""
-        return matrix_of(int(self.codec.colorspace), self.codec.height)
+    def look(self) -> VideoLook:
+        """Colours, layout and orientation; known with the first frame."""
+        assert self._look is not None
+        return self._look
 
     @property
     def time_base(self) -> Fraction:
@@ -109,15 +138,10 @@ class VideoReader:
         return self.stream.time_base
 
     @property
-    def primaries(self) -> tuple[int, int]:
-        """Colour primaries and transfer characteristic (ITU-T H.273)."""
-        return self.codec.color_primaries, self.codec.color_trc
-
-    @property
     def pixel_ratio(self) -> Fraction | None:
         """Width by height of a pixel of an upright frame; known with the first."""
         ratio = self.stream.sample_aspect_ratio
-        return 1 / ratio if ratio and self.turns % 2 else ratio
+        return 1 / ratio if ratio and swaps_sides(self.look.orientation) else ratio
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -125,116 +149,130 @@ class VideoReader:
         return self.container.metadata
 
     @property
+    def tags(self) -> dict[str, str]:
+        """Language, title and the like of the video stream."""
+        return self.stream.metadata
+
+    @property
+    def disposition(self) -> int:
+        """FFmpeg's flags of the video stream, such as that it is the default."""
+        return int(self.stream.disposition)
+
+    @property
     def chapters(self) -> list[Chapter]:
         return self.container.chapters()
 
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
-        """Every frame in order of presentation, and the packets of the copied streams between."""
-        packets, video_end, end = 0, 0.0, 0.0
+        """Every frame in order of presentation, and the packets of the other streams between."""
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
-        earliest_pts = expected_pts
-        try:
-            for packet in self.container.demux():
-                packet_end = _end_seconds(packet)
-                end = max(end, packet_end)
-                if packet.stream in self.copied and packet.dts is not None:
-                    yield packet  # the empty packet that ends a stream has no dts
-                if packet.stream != self.stream:
-                    continue
-                packets += packet.size > 0
-                video_end = max(video_end, packet_end)
-                started = time.perf_counter()
-                # The last, empty packet flushes the decoder: without it the last frames are lost.
-                for frame in self.codec.decode(packet):
-                    timed = self._timed(frame, earliest_pts, expected_pts)
-                    earliest_pts = timed.pts + 1
-                    expected_pts = timed.pts + max(timed.duration, 1)
-                    self.decode_times.add(time.perf_counter() - started)
-                    yield timed
-                    started = time.perf_counter()
-        except av.FFmpegError as error:
-            raise InputError(f"{self.path}: the video is damaged ({one_line(error)})") from error
-        self._check_complete(packets, video_end, end)
+        earliest_pts: int | None = None
+        started = time.perf_counter()
+        for item in self._decoded():
+            if isinstance(item, Packet):
+                yield item
+            else:
+                pts = expected_pts if item.pts is None else item.pts
+                pts = pts if earliest_pts is None else max(pts, earliest_pts)
+                timed = self._timed(item, pts)
+                earliest_pts, expected_pts = pts + 1, pts + max(timed.duration, 1)
+                self.decode_times.add(time.perf_counter() - started)
+                yield timed
+            started = time.perf_counter()
+        if self._look is None:
+            raise InputError(f"{self.path}: the video holds no frame; is it complete?")
+        if self.decoder.has_interlaced:
+            self._notices.add("interlaced frames are deinterlaced")
 
-    def samples(self, interval_seconds: float) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
+        """Whole frames with their times, and the packets of the other streams."""
+        for packet in self._packets():
+            if packet.stream != self.stream:
+                yield packet
+                continue
+            yield from self.decoder.whole_frames(packet)
+        yield from self.decoder.flush()
+
+    def _packets(self, *streams: Stream) -> Iterator[Packet[Any]]:
+        """Packets at their times; the empty one that ends a stream comes for the video alone.
+
+        Args:
+            streams: none for all.
+        """
+        timeline = Timeline(self.container)
+        packets = self.container.demux(*streams)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError as error:
+                self._note_damage(error)
+                self._notices.add(f"the file cannot be read to its end ({one_line(error)})")
+                yield from self._ends()
+                return
+            timeline.place(packet)
+            if packet.stream == self.stream or packet.size:
+                yield packet
+
+    def _ends(self) -> Iterator[Packet[Any]]:
+        """The empty packet that makes the decoder give its last frames."""
+        end: Packet[Any] = Packet()
+        end.stream, end.time_base = self.stream, self.time_base
+        yield end
+
+    def _note_damage(self, error: Exception | None) -> None:
+        if self._strict:
+            why = one_line(error) if error else "parts of a frame are missing"
+            raise InputError(
+                f"{self.path}: the video is damaged ({why}); copy the file again, or leave out "
+                f"--strict to keep what can be decoded"
+            ) from error
+
+    def samples(self, interval_seconds: float) -> Iterator[tuple[float, NDArray[Any]]]:
         """Frames about `interval_seconds` apart, with their times in seconds; instead of `read`.
 
         For a look ahead that need not be exact: half of the frames and the deblocking are left
-        out where the codec allows it, and it ends without a word where the file is damaged.
+        out where the codec allows it.
         """
-        assert self.stream.time_base is not None  # every demuxer sets it
         self.codec.skip_frame = "NONREF"
         self.codec.options = {"skip_loop_filter": "all"}
         seconds, due = 0.0, float("-inf")
-        with suppress(av.FFmpegError):
-            for frame in self.container.decode(self.stream):
-                if frame.pts is None or self._numbered:
+        for packet in self._packets(self.stream):
+            for frame in self.decoder.frames(packet):
+                if frame.pts is None:
                     seconds += 1 / float(self.frame_rate)
                 else:
-                    jump = float(frame.pts * self.stream.time_base) - seconds
-                    seconds += jump
-                    due = seconds if jump < 0 else due  # as where files were joined
+                    seconds = float(frame.pts * self.time_base)
                 if seconds >= due:
                     due = max(due, seconds - interval_seconds) + interval_seconds
-                    yield seconds, self._upright(frame)
+                    yield seconds, self._timed(frame, 0).pixels
 
-    def _timed(self, frame: VideoFrame, earliest_pts: int, expected_pts: int) -> TimedFrame:
-        unknown = frame.pts is None or self._numbered
-        pts = expected_pts if unknown else max(frame.pts or 0, earliest_pts)
-        return TimedFrame(self._upright(frame), pts, int(frame.duration or 0))
-
-    def _upright(self, frame: VideoFrame) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB of the first frame's size."""
+    def _timed(self, frame: VideoFrame, pts: int) -> TimedFrame:
+        """Upright RGB of the first frame's size."""
         if frame.width * frame.height > _MAXIMUM_PIXELS:
             raise InputError(
                 f"{self.path}: expected frames of at most 8192x8192 pixels, "
                 f"got {frame.width}x{frame.height}; is the file damaged?"
             )
-        if self._size is None:
-            self._size = (frame.width, frame.height)
-            self.turns = round(frame.rotation / 90) % 4
-        rgb = rgb_of(frame, self._size, self.colour_matrix)
-        return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
-
-    def _check_complete(self, packets: int, video_end: float, end: float) -> None:
-        """Raises InputError where the file ends before its header says."""
-        if packets == 0:
-            raise InputError(f"{self.path}: the video holds no frame; is it complete?")
-        time_base = self.stream.time_base
-        if self.stream.duration and time_base:
-            header_end = float((self.stream.duration + (self.stream.start_time or 0)) * time_base)
-            missing = header_end - video_end - 1 / float(self.frame_rate)
-        else:
-            # Matroska's duration is where the last stream ends, counted from 0.
-            header_end = (self.container.duration or 0) / 1_000_000
-            missing = header_end - end - _LOST_SECONDS
-        if missing > 1e-3:
+        if self._look is None:
+            self._look = look_of(frame, self._notices)
+        look = self._look
+        deep = self._deep and (look.layout.depth > 8 or look.curve is not None)
+        try:
+            rgb = rgb_of(frame, look.size, look.colours, deep=deep)
+            alpha = alpha_of(frame, look.size)
+        except (av.FFmpegError, ValueError) as error:
             raise InputError(
-                f"{self.path}: the video is cut off: its header says {header_end:.2f} s, "
-                f"{packets} frames until {video_end:.2f} s are there; copy the file again"
-            )
+                f"{self.path}: frames of {frame.format.name} cannot be read ({one_line(error)})"
+            ) from error
+        if look.curve and deep:
+            rgb = np.take(look.curve.shown, rgb)
+        if alpha is not None:
+            alpha = upright(alpha, look.orientation)
+        return TimedFrame(upright(rgb, look.orientation), pts, int(frame.duration or 0), alpha)
 
     def __enter__(self) -> VideoReader:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
-
-
-def rgb_of(frame: VideoFrame, size: tuple[int, int], matrix: YuvMatrix) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of a decoded frame; one of another `size` (W, H) is scaled to it."""
-    rgb: NDArray[Any] = frame.reformat(
-        width=size[0],  # a stream that changes its size keeps the first
-        height=size[1],
-        format="rgb24",
-        src_colorspace=matrix.swscale,
-    ).to_ndarray()
-    return rgb
-
-
-def _end_seconds(packet: Packet[Any]) -> float:
-    """Where a packet's presentation ends; 0 where nothing is known."""
-    begin = packet.dts if packet.pts is None else packet.pts
-    if begin is None or packet.time_base is None:
-        return 0.0
-    return float((begin + (packet.duration or 0)) * packet.time_base)

@@ -1,76 +1,59 @@
-"""Writes a video: dehazed frames encoded at their times, the other streams copied."""
+"""Writes a video: dehazed frames encoded at their times, the other streams taken over."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import av
-from av.codec import Codec
+import numpy as np
 from av.packet import Packet
-from av.stream import Stream
+from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
-from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
-from ..errors import OutputError, UsageError, one_line
+from ..errors import OutputError, one_line
 from ..timing import StageTimes
-from .colour import YuvMatrix, yuv420_from_rgb, yuv444_from_rgb
+from .containers.copied_streams import CopiedStreams, kept_tags
+from .containers.matroska_header import HEADER_PADDING, complete_matroska
+from .containers.mp4_boxes import add_to_video_track
+from .containers.spherical import STEREO_NAMES, stereo_box
+from .encoders import (
+    EncoderOptions,
+    calm_threads,
+    encoder_pixels,
+    encoder_rate,
+    encoder_settings,
+    encoder_time_base,
+    with_mastering,
+)
 from .formats import VIDEO_SUFFIXES
+from .notices import Notices
+from .pixels.frame_pixels import frame_of
+from .video_look import VideoLook
 from .video_reader import TimedFrame
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
 
-__all__ = ["CODECS", "EncoderOptions", "VideoSource", "VideoWriter"]
+__all__ = ["VideoSource", "VideoWriter"]
 
-CODECS = {"h264": "libx264", "hevc": "libx265", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
-"""Common names and the encoders behind them."""
-_SETTINGS = {
-    # Fast presets: on a small computer the encoder must not be what one waits for.
-    # At 1920x1080 superfast takes 75 ms of CPU time a frame, this 32, for files 29 % larger.
-    "libx264": {"preset": "ultrafast"},
-    "libx265": {"preset": "ultrafast", "x265-params": "log-level=error"},
-    "libsvtav1": {"preset": "10"},
-    "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
+_MATROSKA = frozenset({".mkv", ".webm"})
+_MP4 = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
+_FORMATS = {".mts": "mpegts", ".m4v": "mp4"}
+"""Where FFmpeg guesses another one by the suffix, or none."""
+_MATROSKA_OPTIONS = {
+    "default_mode": "passthrough",  # which track is the default stays as it was
+    "metadata_header_padding": str(HEADER_PADDING),  # for complete_matroska
+    "write_crc32": "0",  # which that would make false
 }
-
-
-@dataclass(frozen=True)
-class EncoderOptions:
-    """How the result is encoded."""
-
-    codec: str | None = None
-    """A key of CODECS or any video encoder in PyAV's FFmpeg; None takes H.264, VP9 in a .webm."""
-    quality: int = 20
-    """CRF, lower is better and larger; encoders outside CODECS keep their own setting."""
-
-    def encoder(self, suffix: str) -> str:
-        """The encoder for a file of this suffix.
-
-        Raises:
-            UsageError: no such video encoder.
-        """
-        codec = self.codec or ("vp9" if suffix == ".webm" else "h264")
-        name = CODECS.get(codec, codec)
-        try:
-            if Codec(name, "w").type == "video":
-                return name
-        except ValueError:
-            pass
-        raise UsageError(f"no video encoder named {codec!r}; use one of {', '.join(CODECS)}")
-
-    def settings(self, encoder: str, suffix: str) -> dict[str, str]:
-        """The encoder's own options."""
-        if encoder not in _SETTINGS:
-            return {}
-        no_reordering = {"bf": "0"} if suffix == ".avi" else {}  # AVI cannot hold it
-        return {"crf": str(self.quality), **_SETTINGS[encoder], **no_reordering}
+_VIEWS = {1: Fraction(1, 2), 2: Fraction(2)}
+"""How much wider one view is than the frame, by kind of stereoscopy."""
+_FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 
 
 class VideoSource(Protocol):
@@ -81,15 +64,17 @@ class VideoSource(Protocol):
     @property
     def time_base(self) -> Fraction: ...
     @property
-    def colour_matrix(self) -> YuvMatrix: ...
-    @property
-    def primaries(self) -> tuple[int, int]: ...
+    def look(self) -> VideoLook: ...
     @property
     def pixel_ratio(self) -> Fraction | None: ...
     @property
-    def copied(self) -> list[Stream]: ...
+    def others(self) -> list[Stream]: ...
     @property
     def metadata(self) -> dict[str, str]: ...
+    @property
+    def tags(self) -> dict[str, str]: ...
+    @property
+    def disposition(self) -> int: ...
     @property
     def chapters(self) -> list[Chapter]: ...
 
@@ -97,35 +82,44 @@ class VideoSource(Protocol):
 class VideoWriter:
     """An unfinished video file with the streams of `source`. A context manager.
 
+    Args:
+        notices: takes what the file cannot hold.
+
     Raises:
         UsageError: no such encoder.
         OutputError: the container cannot hold a stream, or writing fails; also while writing.
     """
 
-    def __init__(self, path: Path, source: VideoSource, options: EncoderOptions) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: VideoSource,
+        options: EncoderOptions,
+        notices: Notices | None = None,
+    ) -> None:
         self.encode_times = StageTimes()
+        self._path = path
         self._source = source
+        self._options = options
+        self._notices = notices if notices is not None else Notices()
         self._suffix = path.suffix.lower()
         self._durations: dict[int, int] = {}
-        self._started = False
-        self._early: list[Packet[Any]] = []  # muxing opens the encoder, before its size is known
+        self._early: list[Packet[Any]] = []  # what comes before the first frame
+        self._stream: VideoStream | None = None
+        self._is_first = True
         if self._suffix not in VIDEO_SUFFIXES:
             raise OutputError(
                 f"expected a video name such as NAME.mp4 or NAME.mkv, got one ending in "
                 f"{self._suffix or 'nothing'}"
             )
-        encoder = options.encoder(self._suffix)
+        options.encoder(self._suffix)
         with self._failures():
-            self._container = av.open(f"file:{path}", "w")
-            self._container.metadata.update(source.metadata)
-            self._container.set_chapters(source.chapters)
-            stream = self._container.add_stream(
-                encoder, rate=source.frame_rate, options=options.settings(encoder, self._suffix)
+            self._container = av.open(
+                f"file:{path}",
+                "w",
+                format=_FORMATS.get(self._suffix),
+                container_options=_MATROSKA_OPTIONS if self._suffix in _MATROSKA else {},
             )
-            assert isinstance(stream, VideoStream)  # the encoder's kind was looked up
-            self._stream = stream
-            self._codec: VideoCodecContext = stream.codec_context
-            self._copies = {stream.index: self._copy_of(stream) for stream in source.copied}
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
@@ -137,65 +131,110 @@ class VideoWriter:
                 f"the {self._suffix} video cannot be written ({one_line(error)})"
             ) from error
 
-    def _copy_of(self, stream: Stream) -> Stream:
-        try:
-            copy = self._container.add_stream_from_template(stream)
-        except (av.FFmpegError, ValueError) as error:
-            raise OutputError(
-                f"a {self._suffix} file cannot hold the {stream.type} stream "
-                f"({one_line(error)[:80]}); name an .mkv output"
-            ) from error
-        copy.metadata.update(stream.metadata)
-        copy.disposition = stream.disposition
-        return copy
-
     def write(self, item: TimedFrame | Packet[Any]) -> None:
         """Encodes a frame or copies a packet."""
         with self._failures():
             if isinstance(item, TimedFrame):
                 with self.encode_times.measure():
                     self._encode(item)
-                return
-            item.stream = self._copies[item.stream.index]
-            if self._started:
-                self._container.mux(item)
-            else:
+            elif self._stream is None:
                 self._early.append(item)
+            else:
+                self._copy(item)
+
+    def _copy(self, packet: Packet[Any]) -> None:
+        if (made := self._copies.packet(packet)) is None:
+            return
+        try:
+            self._container.mux(made)
+        except av.InvalidDataError:  # damaged sound that has to be taken apart, as for MP4
+            self._notices.add(f"damaged {made.stream.type} packets are left out")
 
     def _encode(self, item: TimedFrame) -> None:
-        if not self._started:
+        if self._stream is None:
             self._start(item)
-        layout = _layout_of(item)
-        convert = yuv420_from_rgb if layout == "yuv420p" else yuv444_from_rgb
-        planes = convert(item.pixels, self._source.colour_matrix)
-        frame = VideoFrame.from_ndarray(planes, format=layout)
-        if self._codec.pix_fmt != layout:
-            frame = frame.reformat(format=self._codec.pix_fmt)
+        assert self._stream is not None
+        pixels, curve = item.pixels, self._source.look.curve
+        if curve and pixels.dtype == np.uint16:
+            pixels = np.take(curve.codes, pixels)
+        frame = frame_of(pixels, item.alpha, self._pixels)
         frame.pts, frame.time_base = item.pts, self._source.time_base
         self._durations[item.pts] = item.duration
-        self._mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        if self._is_first:
+            self._is_first = False
+            calm_threads()
+        self._mux(packets)
 
     def _start(self, first: TimedFrame) -> None:
-        """Size and colours are known with the first frame."""
-        source, context = self._source, self._codec
-        context.height, context.width = first.pixels.shape[:2]
-        offered = [layout.name for layout in context.codec.video_formats or ()]
-        wanted = _layout_of(first)
-        context.pix_fmt = wanted if wanted in offered or not offered else offered[0]
-        # An AVI file has a number for every frame and no times.
-        time_base = 1 / source.frame_rate if self._suffix == ".avi" else source.time_base
-        context.time_base = self._stream.time_base = time_base
-        context.color_range = ColorRange.MPEG
-        context.colorspace = source.colour_matrix.swscale
-        context.color_primaries, context.color_trc = source.primaries
-        if ratio := source.pixel_ratio:
-            context.sample_aspect_ratio = ratio
-        self._started = True
-        self._container.mux(self._early)
+        """Size, depth and colours are known with the first frame."""
+        source, alpha = self._source, first.alpha is not None
+        size = (first.pixels.shape[1], first.pixels.shape[0])
+        encoder = self._options.encoder(self._suffix, source.look, alpha=alpha)
+        self._pixels = encoder_pixels(
+            encoder, source.look, size, alpha=alpha, notices=self._notices
+        )
+        settings = encoder_settings(self._options, encoder, self._suffix, self._pixels)
+        settings = with_mastering(settings, source.look.mastering, encoder, self._notices)
+        self._container.metadata.update(
+            {k: v for k, v in source.metadata.items() if k.lower() not in _FILE_TAGS}
+        )
+        self._container.set_chapters(source.chapters)
+        stream = self._container.add_stream(
+            encoder, rate=encoder_rate(encoder, source.frame_rate), options=settings
+        )
+        assert isinstance(stream, VideoStream)  # the encoder's kind was looked up
+        stream.codec_context.time_base = encoder_time_base(
+            encoder, self._suffix, source.frame_rate, source.time_base
+        )
+        self._set_up(stream.codec_context, size)
+        stream.time_base = stream.codec_context.time_base
+        stream.metadata.update(kept_tags(source.tags))
+        stream.disposition = Disposition(source.disposition & ~int(Disposition.attached_pic))
+        if self._pixels.layout.alpha and self._suffix in _MATROSKA:
+            stream.metadata["alpha_mode"] = "1"
+        if source.look.stereo and self._suffix in _MATROSKA:
+            stream.metadata["stereo_mode"] = STEREO_NAMES[source.look.stereo]
+        self._copies = CopiedStreams(
+            self._container, self._suffix, source.others, self._early, self._notices
+        )
+        self._stream = stream
+        for packet in self._early:
+            self._copy(packet)
         self._early.clear()
+
+    def _set_up(self, context: VideoCodecContext, size: tuple[int, int]) -> None:
+        """What the encoder writes into its stream."""
+        colours = self._pixels.colours
+        context.width, context.height = size
+        context.pix_fmt = self._pixels.name
+        is_rgb = self._pixels.layout.is_rgb
+        context.color_range = ColorRange.JPEG if colours.full_range else ColorRange.MPEG
+        context.colorspace = 0 if is_rgb else colours.matrix
+        context.color_primaries, context.color_trc = colours.primaries, colours.transfer
+        if ratio := self._source.pixel_ratio:
+            context.sample_aspect_ratio = ratio
+        if self._suffix in _MP4 and context.codec.canonical_name == "hevc":
+            context.codec_tag = "hvc1"  # what players of Apple's ask for
+
+    def _add_marks(self) -> None:
+        """What FFmpeg's muxers take from fields that PyAV does not set."""
+        look, ratio = self._source.look, self._source.pixel_ratio
+        if self._suffix in _MATROSKA:
+            # The size is that of one view where there are two side by side or on top.
+            shape = (ratio or Fraction(1)) * _VIEWS.get(look.stereo or 0, 1)
+            if look.sphere or look.stereo or shape != 1:
+                complete_matroska(self._path, shape, look.sphere)
+            return
+        boxes = stereo_box(look.stereo) if look.stereo else b""
+        boxes += look.sphere.mp4_box() if look.sphere else b""
+        if boxes and not (self._suffix in _MP4 and add_to_video_track(self._path, boxes)):
+            self._notices.add("the marks of a stereoscopic video or panorama are dropped")
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
+            if packet.pts is None and self._durations:  # x265, of a single frame
+                packet.pts = packet.dts = min(self._durations)
             # x264 does not pass durations on, and with a variable rate the last one matters.
             if packet.pts is not None and packet.time_base == self._source.time_base:
                 packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
@@ -204,8 +243,11 @@ class VideoWriter:
     def finish(self) -> None:
         """Encodes what the encoder still holds and completes the file."""
         with self._failures():
-            self._mux(self._stream.encode(None))
+            if self._stream is not None:
+                self._mux(self._stream.encode(None))
             self._container.close()
+            if self._stream is not None:
+                self._add_marks()
 
     def __enter__(self) -> VideoWriter:
         return self
@@ -217,9 +259,3 @@ class VideoWriter:
         # The file is thrown away; the error on its way says why.
         with contextlib.suppress(av.FFmpegError, ValueError):
             self._container.close()
-
-
-def _layout_of(frame: TimedFrame) -> str:
-    """4:2:0 needs even sides; a frame of odd size keeps its size in 4:4:4."""
-    height, width = frame.pixels.shape[:2]
-    return "yuv444p" if width % 2 or height % 2 else "yuv420p"

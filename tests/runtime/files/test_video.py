@@ -11,8 +11,8 @@ from conftest import VideoMaker, video_frames, video_times
 from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
 from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.video import VideoOptions, VideoSummary, dehaze_video
+from dehaze.runtime.media.encoders import EncoderOptions
 from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
-from dehaze.runtime.media.video_writer import EncoderOptions
 
 
 def identity() -> Dehazer:

@@ -13,13 +13,14 @@ from PIL import Image, ImageCms
 from dehaze.runtime import FunctionSession, InputError, OutputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.job import dehaze_picture
+from dehaze.runtime.media.headers.exif import read_orientation
+from dehaze.runtime.media.headers.extras import extras_of
 from dehaze.runtime.media.pictures import (
     Picture,
     encode_picture,
     pictures_side_by_side,
     read_picture,
 )
-from dehaze.runtime.media.tiff_tags import profile_of_tiff, read_orientation
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -70,7 +71,7 @@ def test_a_profile_of_several_segments_is_kept_in_a_jpeg(
 
 def test_a_tiff_with_a_profile_still_decodes(frame: NDArray[np.uint8]) -> None:
     data = encode_picture(Picture(frame, metadata=((cv2.IMAGE_METADATA_ICCP, PROFILE),)), ".tif")
-    assert profile_of_tiff(data) == PROFILE
+    assert extras_of(bytes(data)).profile == PROFILE
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert np.array_equal(decoded, frame)
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import struct
 
-from .tiff_tags import size_of_tiff
-
 __all__ = ["MAXIMUM_PIXELS", "announced_size", "frames_of_png"]
 
 MAXIMUM_PIXELS = 2**28
@@ -19,6 +17,8 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of a frame header (ITU-T T.81, table B.1)."""
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
+_WIDTH, _HEIGHT, _SHORT = 256, 257, 3
+"""Tags of a TIFF's directory, and the kind of 16 bits."""
 
 
 def announced_size(data: bytes) -> tuple[int, int] | None:
@@ -33,7 +33,7 @@ def announced_size(data: bytes) -> tuple[int, int] | None:
         if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":  # others end at 16384 by themselves
             width, height = data[24:27], data[27:30]
             return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
-        return size_of_tiff(data)
+        return _size_of_tiff(data)
     except struct.error:  # cut off: the decoder will say so
         return None
 
@@ -73,3 +73,18 @@ def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
             continue
         position += 2 + struct.unpack_from(">H", data, position + 2)[0]
     return None
+
+
+def _size_of_tiff(data: bytes) -> tuple[int, int] | None:
+    """By the first directory."""
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
+    if order is None:
+        return None
+    start = struct.unpack_from(order + "I", data, 4)[0]
+    sides = {}
+    for index in range(struct.unpack_from(order + "H", data, start)[0]):
+        tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * index)
+        if tag in (_WIDTH, _HEIGHT):
+            letter = "H" if kind == _SHORT else "I"
+            sides[tag] = struct.unpack_from(order + letter, data, start + 10 + 12 * index)[0]
+    return (sides[_WIDTH], sides[_HEIGHT]) if len(sides) == 2 else None

@@ -1,0 +1,113 @@
+"""Decodes the packets of a video stream to whole frames at their times, damaged ones, too."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from typing import Any
+
+import av
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from .pixels.deinterlace import Deinterlacer
+
+__all__ = ["Decoder"]
+
+_WITH_ALPHA = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders of codecs whose own ones in FFmpeg leave alpha out."""
+
+
+class Decoder:
+    """The decoder of a stream.
+
+    Args:
+        numbered: whether the packets are numbered in coding order, as AVI does, from 0; empty
+            chunks, which repeat the frame before, count.
+        on_damage: called with the error of a packet that cannot be decoded, and with None for a
+            frame of which parts were lost; may raise.
+    """
+
+    def __init__(
+        self,
+        stream: VideoStream,
+        *,
+        numbered: bool,
+        on_damage: Callable[[Exception | None], None],
+    ) -> None:
+        self.codec = _codec_of(stream)
+        self.lost_frames = 0
+        """Frames that could not be decoded."""
+        self.damaged_frames = 0
+        """Frames that came with gaps which the decoder filled."""
+        assert stream.time_base is not None  # every demuxer sets it
+        self._time_base = stream.time_base
+        self._numbered = numbered
+        self._numbers: list[int] = []
+        self._on_damage = on_damage
+        self._weave = Deinterlacer()
+
+    @property
+    def has_interlaced(self) -> bool:
+        """Whether a frame was interlaced; it came out whole."""
+        return self._weave.is_active
+
+    def whole_frames(self, packet: Packet[Any]) -> Iterator[VideoFrame]:
+        """The frames that are ready with this packet, none of them interlaced."""
+        for frame in self.frames(packet):
+            for whole in self._weave(frame):
+                yield self._in_stream_time(whole)
+
+    def flush(self) -> Iterator[VideoFrame]:
+        """The frames that are still to come after the last packet."""
+        for whole in self._weave.flush():
+            yield self._in_stream_time(whole)
+
+    def frames(self, packet: Packet[Any]) -> list[VideoFrame]:
+        """The same as they are stored, in order of presentation."""
+        if self._numbered and packet.size and packet.dts is not None:
+            heapq.heappush(self._numbers, packet.dts)
+        try:
+            frames = self.codec.decode(packet)
+        except av.FFmpegError as error:
+            self._lose(packet)
+            self._on_damage(error)
+            return []
+        for frame in frames:
+            if frame.is_corrupt:
+                self.damaged_frames += 1
+                self._on_damage(None)
+            if self._numbered:  # the k-th frame that is shown has the k-th number
+                frame.pts = heapq.heappop(self._numbers) if self._numbers else None
+        return frames
+
+    def _lose(self, packet: Packet[Any]) -> None:
+        if not packet.size:
+            return
+        self.lost_frames += 1
+        if packet.dts in self._numbers:
+            self._numbers.remove(packet.dts)
+            heapq.heapify(self._numbers)
+
+    def _in_stream_time(self, frame: VideoFrame) -> VideoFrame:
+        """The filter has a time base of its own."""
+        if frame.pts is not None and frame.time_base and frame.time_base != self._time_base:
+            unit = Fraction(frame.time_base) / self._time_base
+            frame.pts = round(frame.pts * unit)
+            frame.duration = round((frame.duration or 0) * unit)
+        return frame
+
+
+def _codec_of(stream: VideoStream) -> VideoCodecContext:
+    codec = stream.codec_context
+    name = _WITH_ALPHA.get(codec.name)
+    if name and stream.metadata.get("alpha_mode") == "1":
+        with_alpha = VideoCodecContext.create(name, "r")
+        assert isinstance(with_alpha, VideoCodecContext)
+        with_alpha.extradata = codec.extradata
+        codec = with_alpha
+    codec.thread_type = "AUTO"
+    return codec

@@ -1,0 +1,1 @@
+"""The data that picture files hold beside their pixels: EXIF, XMP, profiles, resolution."""

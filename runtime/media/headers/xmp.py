@@ -1,0 +1,40 @@
+"""XMP packets that stay true when a picture is turned and its pixels are written anew."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["has_promises", "kept_xmp"]
+
+_ORIENTATION = re.compile(
+    rb"""(tiff:Orientation\s*=\s*["']|<tiff:Orientation>\s*)[2-8](?=\s*["'<])"""
+)
+_SIDES = re.compile(
+    rb"""((?:tiff:Image|exif:Pixel[XY]Dim)(Width|Length|Height|ension)\s*(?:=\s*["']|>)\s*)\d+"""
+)
+_PROMISES = (
+    # Gain maps of Ultra HDR and of Apple, and the videos of motion photos: what they speak of
+    # lay behind the pixels and is gone.
+    re.compile(rb"""<((?:G?Container):Directory)\b.*?</\1>""", re.DOTALL),
+    re.compile(rb"""<((?:hdrgm|HDRGainMap):\w+)\b[^>]*(?:/>|>.*?</\1>)""", re.DOTALL),
+    re.compile(rb"""\s(?:hdrgm|HDRGainMap):\w+\s*=\s*(?:"[^"]*"|'[^']*')"""),
+    re.compile(rb"""\sG?Camera:(?:Motion|Micro)\w*\s*=\s*(?:"[^"]*"|'[^']*')"""),
+    re.compile(rb"""<(G?Camera:(?:Motion|Micro)\w*)>.*?</\1>""", re.DOTALL),
+)
+
+
+def has_promises(xmp: bytes) -> bool:
+    """Whether it speaks of a gain map or of a video behind the pixels."""
+    return any(pattern.search(xmp) for pattern in _PROMISES)
+
+
+def kept_xmp(xmp: bytes, width: int, height: int) -> bytes:
+    """The same packet for upright pixels of this size, without what is not written again."""
+    for pattern in _PROMISES:
+        xmp = pattern.sub(b"", xmp)
+
+    def side(found: re.Match[bytes]) -> bytes:
+        is_width = found[2] == b"Width" or b"PixelX" in found[1]
+        return found[1] + str(width if is_width else height).encode()
+
+    return _SIDES.sub(side, _ORIENTATION.sub(rb"\g<1>1", xmp))

@@ -1,0 +1,1 @@
+"""Pixels of video frames: layouts, colours, light and orientation, to RGB and back."""

@@ -1,0 +1,77 @@
+"""How the frames of a video look: size, layout, colours, orientation, light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from av.video.frame import VideoFrame
+
+from .containers.spherical import Sphere, sphere_of, stereo_of
+from .notices import Notices
+from .pixels.colour import Colours
+from .pixels.frame_pixels import colours_of_frame
+from .pixels.hdr import DisplayView, HdrCurve, Mastering, curve_of, mastering_of, view_of
+from .pixels.orientation import UPRIGHT, orientation_of_matrix
+from .pixels.pixel_layout import PixelLayout, layout_of
+
+__all__ = ["VideoLook", "look_of"]
+
+
+@dataclass(frozen=True)
+class VideoLook:
+    """What a result takes over of the frames it is made of."""
+
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the frames as they are stored."""
+    colours: Colours = Colours()  # noqa: RUF009  # frozen
+    layout: PixelLayout = PixelLayout()  # noqa: RUF009  # frozen
+    orientation: int = UPRIGHT
+    """As EXIF numbers it; frames come upright."""
+    curve: HdrCurve | None = None
+    """How light is coded, for PQ and HLG."""
+    view: DisplayView | None = None
+    """How an SDR display shows the frames, for HDR and wide colours."""
+    mastering: Mastering | None = None
+    stereo: int | None = None
+    """FFmpeg's kind of stereoscopy: 1 side by side, 2 one above the other."""
+    sphere: Sphere | None = None
+    """The projection of a panorama."""
+
+
+def look_of(frame: VideoFrame, notices: Notices) -> VideoLook:
+    """The look of a video by its first frame.
+
+    Args:
+        notices: takes what had to be guessed.
+    """
+    colours, guessed = colours_of_frame(frame, frame.height)
+    if guessed:
+        notices.add(
+            f"the colour matrix {int(frame.colorspace)} of ITU-T H.273 is taken for "
+            f"{colours.matrix}"
+        )
+    items: Any = frame.side_data  # PyAV's stubs take it for a mapping of names
+    data = {item.type.name: bytes(item) for item in items}
+    orientation, exact = UPRIGHT, True
+    if "DISPLAYMATRIX" in data:
+        orientation, exact = orientation_of_matrix(data["DISPLAYMATRIX"])
+    if not exact:
+        notices.add("the video is turned by a whole quarter, not by the angle that it says")
+    if "DOVI_METADATA" in data or "DYNAMIC_HDR_PLUS" in data:
+        notices.add("dynamic HDR metadata (Dolby Vision, HDR10+) is dropped")
+    stereo = stereo_of(data["STEREO3D"]) if "STEREO3D" in data else None
+    sphere = sphere_of(data["SPHERICAL"]) if "SPHERICAL" in data else None
+    if "SPHERICAL" in data and sphere is None:
+        notices.add("the mark of a panorama is dropped: its projection cannot be written")
+    return VideoLook(
+        size=(frame.width, frame.height),
+        colours=colours,
+        layout=layout_of(frame.format),
+        orientation=orientation,
+        curve=curve_of(colours.transfer),
+        view=view_of(colours.transfer, colours.primaries),
+        mastering=mastering_of(data),
+        stereo=stereo,
+        sphere=sphere,
+    )

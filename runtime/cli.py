@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from .files.batch_report import BatchReport
     from .files.job import RunOptions
     from .files.plan import Job, Jobs
+    from .files.video import VideoOptions
     from .media.video_writer import EncoderOptions
     from .stream import StreamOptions
+
+
+_FEW_PICTURES = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,16 +75,13 @@ def _run(options: argparse.Namespace) -> None:
     # Only now the slow imports: a wrong path is told at once.
     from .files.batch_report import closing_line
     from .files.job import RunOptions
-    from .files.video import VideoOptions
     from .output_file import remove_leftovers
 
     run_options = RunOptions(
         overwrite=options.overwrite,
-        video=VideoOptions(
-            encoder=_encoder(options),
-            side_by_side=options.side_by_side,
-            stream=_stream_options(options),
-        ),
+        side_by_side=options.side_by_side,
+        auto=options.auto,
+        video=None if _has_pictures_alone(plan.jobs) else _video_options(options),
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
     if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
@@ -90,7 +91,8 @@ def _run(options: argparse.Namespace) -> None:
         return
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
     remove_leftovers(plan.jobs[0].target.parent)
-    with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
+    threads = options.threads or _default_threads(plan.jobs)
+    with _open(options, threads, compiled=_is_worth_compiling(plan.jobs)) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     print(json.dumps(figures) if options.json else closing_line(figures))
 
@@ -108,6 +110,16 @@ def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str)
             raise UsageError(f"--{flag} is for {what}, got {options.input}")
 
 
+def _video_options(options: argparse.Namespace) -> VideoOptions:
+    from .files.video import VideoOptions
+
+    return VideoOptions(
+        encoder=_encoder(options),
+        side_by_side=options.side_by_side,
+        stream=_stream_options(options),
+    )
+
+
 def _encoder(options: argparse.Namespace) -> EncoderOptions:
     from .media.video_writer import EncoderOptions
 
@@ -122,8 +134,12 @@ def _stream_options(options: argparse.Namespace) -> StreamOptions:
     return StreamOptions(temporal=options.temporal, every=options.every, auto=options.auto)
 
 
-def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
-    """Opens the model and says what runs it and why."""
+def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = True) -> Dehazer:
+    """Opens the model and says what runs it and why.
+
+    Args:
+        compiled: as of `open_dehazer`.
+    """
     from .dehazer import open_dehazer
     from .trt.options import TensorRTOptions
 
@@ -134,6 +150,7 @@ def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
         backend=options.backend,
         provider=options.provider,
         tensorrt=TensorRTOptions(plugin=options.plugin),
+        compiled=compiled,
     )
     print(f"backend: {dehazer.backend}", file=sys.stderr)
     return dehazer
@@ -178,9 +195,16 @@ def _default_threads(jobs: list[Job]) -> int | None:
 
     On two cores a 1280x720 video runs at 20 frames per second that way and at 17 with both.
     """
-    if all(job.is_image for job in jobs):
-        return None
-    return _cores_but_one()
+    return None if _has_pictures_alone(jobs) else _cores_but_one()
+
+
+def _is_worth_compiling(jobs: list[Job]) -> bool:
+    """A video always, pictures where there are several: numba needs half a second to begin."""
+    return len(jobs) > _FEW_PICTURES or not _has_pictures_alone(jobs)
+
+
+def _has_pictures_alone(jobs: list[Job]) -> bool:
+    return all(job.is_image for job in jobs)
 
 
 def _cores_but_one() -> int:
@@ -189,12 +213,12 @@ def _cores_but_one() -> int:
 
 def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
     """One file, with a progress bar where it is a video."""
-    from tqdm import tqdm
-
     from .files.job import run_job
 
     if job.is_image:
         return run_job(job, dehazer, options)
+    from tqdm import tqdm
+
     # disable=None: no bar where standard error is not a terminal.
     with tqdm(unit="frame", desc=job.source.name, disable=None, leave=False) as bar:
 
@@ -239,7 +263,8 @@ def _outcomes(
         return
     from .files.batch import run_batch
 
-    with _open(options, options.threads or _default_threads(jobs)) as dehazer:
+    threads = options.threads or _default_threads(jobs)
+    with _open(options, threads, compiled=_is_worth_compiling(jobs)) as dehazer:
         report.backend = dehazer.backend
         yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 

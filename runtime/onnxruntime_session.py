@@ -65,8 +65,6 @@ class OnnxRuntimeSession:
         else:
             estimator = estimator_from_model(file.content, str(file.path))
             self._engine = _engine(file.path, estimator, options)
-            # Half a second for loading the compiled passes, which is no frame's own time.
-            self.run(np.zeros((1, 64, 64, 3), np.uint8), 1.0)
 
     def run(self, frames: Frames, strength: float) -> Frames:
         if not self._is_whole:

@@ -33,7 +33,7 @@ ALLOWED = {
 
 LAYERS = {
     "runtime": (
-        "decoding errors prefetch timing",
+        "decoding errors prefetch timing compiled",
         "output_file media model haze cuda",
         "command session preview datasets",
         "providers",

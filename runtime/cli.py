@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from .cli_options import build_parser
 from .command import run_command
 from .doctor.about import print_diagnosis, print_models
-from .errors import BatchError, DehazeError, UsageError
-from .live.address import is_live
+from .errors import BatchError, DehazeError, UsageError, masked
+from .live.address import is_live, read_address, shown_address
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer
@@ -52,7 +52,8 @@ def _run_telling_json(options: argparse.Namespace) -> None:
         raise
     except DehazeError as error:
         if options.json:
-            _print_json({"input": options.input, "error": str(error)}, options)
+            shown = shown_address(options.input)
+            _print_json({"input": shown, "error": masked(str(error))}, options)
         raise
 
 
@@ -66,6 +67,7 @@ def _print_json(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    options.input = read_address(options.input)
     if is_live(options.input):
         _run_live(options)
         return
@@ -107,7 +109,7 @@ def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str)
     for name in names:
         if getattr(options, name):
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} is for {what}, got {options.input}")
+            raise UsageError(f"--{flag} is for {what}, got {shown_address(options.input)}")
 
 
 def _video_options(options: argparse.Namespace) -> VideoOptions:

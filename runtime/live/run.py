@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..command import printable
 from ..errors import InputError, UsageError
 from ..media.pictures import side_by_side as beside
 from ..media.video_writer import EncoderOptions
@@ -59,7 +60,7 @@ class LiveOptions:
 
 
 def _tell_stderr(line: str) -> None:
-    print(f"dehaze-run: {line}", file=sys.stderr, flush=True)
+    print(f"dehaze-run: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def run_live(
@@ -186,7 +187,7 @@ def live_closing_line(figures: dict[str, Any]) -> str:
     """What a run prints at its end, without --json."""
     stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
     return (
-        f"{figures['output'] or figures['input']}: {figures['frames']} frames in "
+        f"{printable(figures['output'] or figures['input'])}: {figures['frames']} frames in "
         f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {figures['fps']:.1f} fps; "
         f"{stages}"
     )

@@ -12,10 +12,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .cli_options import build_parser
-from .command import run_command
+from .command import printable, run_command
 from .doctor.about import print_diagnosis, print_models
 from .errors import BatchError, DehazeError, UsageError, masked
-from .live.address import is_live, read_address, shown_address
+from .live.address import PIPE, is_live, read_address, shown_address
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = print_models if options.list_models else _run_telling_json
-    return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
+    live = not options.list_models and is_live(options.input)
+    left = "what was recorded is kept" if live else "the unfinished output was removed"
+    return run_command(parser.prog, lambda: action(options), left)
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:
@@ -92,14 +94,15 @@ def _run(options: argparse.Namespace) -> None:
         _run_batch(plan, run_options, options)
         return
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
-    remove_leftovers(plan.jobs[0].target.parent)
+    for path in remove_leftovers(plan.jobs[0].target.parent):
+        print(f"dehaze-run: a live run was killed; it recorded {printable(path)}", file=sys.stderr)
     threads = options.threads or _default_threads(plan.jobs)
     with _open(options, threads, compiled=_is_worth_compiling(plan.jobs)) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     print(json.dumps(figures) if options.json else closing_line(figures))
 
 
-_ONLY_LIVE = ("raw", "give_up", "preview", "preview_host")
+_ONLY_LIVE = ("raw", "give_up", "segment", "preview", "preview_host")
 _ONLY_BATCH = ("ray", "failures")
 _ONLY_FILES = (*_ONLY_BATCH, "recursive")
 
@@ -166,6 +169,8 @@ def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
 def _run_live(options: argparse.Namespace) -> None:
     """A camera, a stream or a pipe, until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
+    if options.segment and options.output in (None, PIPE):
+        raise UsageError("--segment is for a recording; name an OUTPUT such as street.mp4")
     if options.preview_host and options.preview is None:
         raise UsageError("--preview-host needs --preview PORT")
     from .live.run import LiveOptions, live_closing_line, run_live
@@ -178,6 +183,7 @@ def _run_live(options: argparse.Namespace) -> None:
             encoder=_encoder(options),
             side_by_side=options.side_by_side,
             overwrite=options.overwrite,
+            segment_seconds=options.segment,
             preview_port=options.preview,
             preview_host=options.preview_host or "127.0.0.1",
             about={"model": options.model, "backend": dehazer.opened.backend},

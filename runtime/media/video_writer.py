@@ -41,6 +41,16 @@ _SETTINGS = {
 }
 
 
+# Two seconds at a time; a complete MP4 is an ordinary one again (FFmpeg 7.1).
+_MP4_PIECES = {"movflags": "hybrid_fragmented", "frag_duration": "2000000", "flush_packets": "1"}
+_MATROSKA_PIECES = {"cluster_time_limit": "2000", "flush_packets": "1"}
+_IN_PIECES = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), _MP4_PIECES),
+    **dict.fromkeys((".mkv", ".webm"), _MATROSKA_PIECES),
+}
+"""FFmpeg's options for a recording that can be read although its end was never written."""
+
+
 @dataclass(frozen=True)
 class EncoderOptions:
     """How the result is encoded."""
@@ -97,12 +107,22 @@ class VideoSource(Protocol):
 class VideoWriter:
     """An unfinished video file with the streams of `source`. A context manager.
 
+    Args:
+        is_recording: the file must be readable up to where it ends, whenever that is.
+
     Raises:
         UsageError: no such encoder.
         OutputError: the container cannot hold a stream, or writing fails; also while writing.
     """
 
-    def __init__(self, path: Path, source: VideoSource, options: EncoderOptions) -> None:
+    def __init__(
+        self,
+        path: Path,
+        source: VideoSource,
+        options: EncoderOptions,
+        *,
+        is_recording: bool = False,
+    ) -> None:
         self.encode_times = StageTimes()
         self._source = source
         self._suffix = path.suffix.lower()
@@ -116,7 +136,8 @@ class VideoWriter:
             )
         encoder = options.encoder(self._suffix)
         with self._failures():
-            self._container = av.open(f"file:{path}", "w")
+            container_options = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
+            self._container = av.open(f"file:{path}", "w", options=container_options)
             self._container.metadata.update(source.metadata)
             self._container.set_chapters(source.chapters)
             stream = self._container.add_stream(

@@ -166,6 +166,19 @@ def test_times_rise_across_a_loss_and_without_a_camera_clock() -> None:
     assert clock.ticks(None, 14.0) == 4 * 90_000 + 1
 
 
+def test_the_time_does_not_run_ahead_over_reconnects() -> None:
+    """Each connection begins with 1.6 s of the past at once."""
+    clock, now, ticks = CameraClock(), 100.0, []
+    for _ in range(6):
+        for index in range(120):
+            now += 0.04 if index > 40 else 0.0
+            ticks.append(clock.ticks(500 + 0.04 * index, now))
+        now += 2.0
+        clock.restart()
+    assert np.all(np.diff(ticks) > 0)
+    assert ticks[-1] / 90_000 == pytest.approx(now - 2.0 - 100.0, abs=1.7)
+
+
 def test_the_newest_frame_wins() -> None:
     def camera() -> Iterator[tuple[int, float]]:
         for index in range(60):

@@ -12,6 +12,7 @@ __all__ = ["Prefetch"]
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
 """How soon a blocked producer notices that nobody listens any more."""
+_LEAVE_SECONDS = 5.0
 
 
 class _End:
@@ -71,6 +72,7 @@ class Prefetch(Generic[T]):
         self._thread.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        # A model that never ends must not hold up Ctrl-C; the thread ends with the program.
+        self._thread.join(_LEAVE_SECONDS if isinstance(error, KeyboardInterrupt) else None)

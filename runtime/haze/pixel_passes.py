@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ModelError
 from . import numpy_passes
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
 
@@ -91,7 +92,12 @@ def apply_grid(
 
     Returns:
         (N, H, W, 3) of the type of `frames`.
+
+    Raises:
+        ModelError: the grid is of another type, does not cover the frames or is not finite. The
+            model file that gave it may be anybody's, and the loops look at no bound.
     """
+    _check_grid(grid, frames.shape)
     result = np.empty_like(frames) if out is None else out
     padded = np.pad(grid.values, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     limit = _F(np.iinfo(frames.dtype).max)
@@ -101,6 +107,22 @@ def apply_grid(
             partial(_passes.apply_bands, frame, clear, cells, grid.cell, limit), bands, threads
         )
     return result
+
+
+def _check_grid(grid: Grid, shape: tuple[int, ...]) -> None:
+    values, count = grid.values, shape[0]
+    if values.dtype != np.float32 or values.ndim != 4 or values.shape[3] != 4 or grid.cell < 1:
+        raise ModelError(
+            f"expected a grid of (N, h, w, 4) float32, the model gave {values.shape} {values.dtype}"
+        )
+    covered = tuple(grid.cell * size for size in values.shape[1:3])
+    if len(values) != count or covered[0] < shape[1] or covered[1] < shape[2]:
+        raise ModelError(
+            f"expected a grid that covers {count} frames of {shape[1:3]}, the model gave one of "
+            f"{len(values)} and {covered}"
+        )
+    if not np.isfinite(values).all():
+        raise ModelError("expected finite numbers in the model's estimate, got NaN or infinity")
 
 
 def _rounded_up(size: int) -> int:

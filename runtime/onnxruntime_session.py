@@ -16,6 +16,7 @@ from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .haze.pixel_passes import apply_grid, thumbnail_of
 from .model.model_file import ModelFile
 from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
+from .prefetch import LEAVE_SECONDS, end_without_libraries
 from .providers.installed import import_onnxruntime, provider_named
 from .session import DeepFrames, DeviceTimes, Frames, ShapeRange
 
@@ -23,8 +24,8 @@ __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 
 T = TypeVar("T")
 _CORES = os.cpu_count() or 1
-_END_SECONDS = 5.0
-"""For a call to end once it was asked to; then it is left behind in its thread."""
+_SILENT = 4
+"""ONNX Runtime's log level: its errors are raised, and told by us in one line."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class OnnxRuntimeSession:
     def _guard(self, run: Callable[[Any], Any], feeds: dict[str, Any]) -> Any:
         """Calls the engine; its errors become ours, and a signal ends it at the next operator."""
         options = import_onnxruntime().RunOptions()
+        options.log_severity_level = _SILENT
 
         def stop() -> None:
             options.terminate = True
@@ -138,7 +140,7 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
     """An InferenceSession of a model's bytes; `path` names it in messages."""
     onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
+    settings.log_severity_level = _SILENT
     # Threads that spin for work after the last operator take the cores from whatever runs
     # between two frames: two models in turns took 108 ms each, now 29 (720p, 2 cores).
     settings.add_session_config_entry("session.force_spinning_stop", "1")
@@ -185,21 +187,24 @@ def _interruptible(call: Callable[[], T], stop: Callable[[], None] | None = None
         return call()
     outcome: list[T] = []
     errors: list[BaseException] = []
+    ended = threading.Event()  # an interrupted join takes the thread for ended (Python 3.11)
 
     def work() -> None:
         try:
             outcome.append(call())
         except BaseException as error:
             errors.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=work, name="onnxruntime", daemon=True)
-    thread.start()
+    threading.Thread(target=work, name="onnxruntime", daemon=True).start()
     try:
-        thread.join()
+        ended.wait()
     except BaseException:
         if stop:
             stop()
-            thread.join(_END_SECONDS)
+        if not ended.wait(LEAVE_SECONDS if stop else 0):
+            end_without_libraries()
         raise
     if errors:
         raise errors[0]

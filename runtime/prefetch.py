@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
-__all__ = ["Prefetch"]
+__all__ = ["LEAVE_SECONDS", "Prefetch", "end_without_libraries"]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
 """How soon a blocked producer notices that nobody listens any more."""
-_LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = 5.0
+"""For a thread to end once it was asked to; then it is left behind."""
+_INTERRUPTED = 130
+"""The shell's own exit code for Ctrl-C."""
 
 
 class _End:
@@ -75,4 +82,22 @@ class Prefetch(Generic[T]):
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stopped.set()
         # A model that never ends must not hold up Ctrl-C; the thread ends with the program.
-        self._thread.join(_LEAVE_SECONDS if isinstance(error, KeyboardInterrupt) else None)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self._thread.join(LEAVE_SECONDS if interrupted else None)
+        if interrupted and self._thread.is_alive():
+            end_without_libraries()
+
+
+def end_without_libraries() -> None:
+    """Lets the program end, interrupted, although a thread hangs in a library.
+
+    The libraries' own end would wait for it or abort, so it is left out.
+    """
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(_INTERRUPTED)

@@ -129,8 +129,7 @@ def endless(start: list[Any]) -> list[Any]:
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("when", ["opened", "run"])
+@pytest.mark.parametrize(("when", "number"), [("opened", signal.SIGTERM), ("run", signal.SIGINT)])
 def test_a_model_that_never_ends_can_be_stopped(
     when: str, number: signal.Signals, tmp_path: Path
 ) -> None:

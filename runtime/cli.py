@@ -81,11 +81,13 @@ def _run(options: argparse.Namespace) -> None:
     from .files.job import RunOptions
     from .output_file import remove_leftovers
 
+    # Of pictures alone nothing is asked but that a codec's name is right: that imports FFmpeg.
+    without_videos = _has_pictures_alone(plan.jobs) and options.codec is None
     run_options = RunOptions(
         overwrite=options.overwrite,
         side_by_side=options.side_by_side,
         auto=options.auto,
-        video=None if _has_pictures_alone(plan.jobs) else _video_options(options),
+        video=None if without_videos else _video_options(options),
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
     if options.ray and (options.backend, options.provider) != ("auto", "cpu"):

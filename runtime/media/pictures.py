@@ -15,6 +15,7 @@ from ..errors import InputError, OutputError, one_line
 from . import jpeg_profile
 from .formats import IMAGE_SUFFIXES
 from .picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
+from .png_check import problem_of_png
 from .tiff_tags import (
     has_unassociated_alpha,
     profile_of_tiff,
@@ -72,6 +73,8 @@ def read_picture(path: Path) -> Picture:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if problem := problem_of_png(data):
+        raise InputError(f"{path}: {problem}")
     if (size := announced_size(data)) and size[0] * size[1] > MAXIMUM_PIXELS:
         raise InputError(
             f"{path}: expected at most {MAXIMUM_PIXELS / 1e6:.0f} million pixels, its header says "

@@ -13,7 +13,7 @@ from dehaze.runtime.datasets.data_sets import KNOWN, DataSet, find_data_sets, kn
 from dehaze.runtime.datasets.file_names import pictures_in
 from dehaze.runtime.datasets.pairs import DepthScene, HazyPair, content_of, is_part
 from dehaze.runtime.errors import DehazeError, InputError, one_line
-from dehaze.runtime.media.picture_header import announced_size
+from dehaze.runtime.media.headers.picture_header import announced_size
 from dehaze.runtime.media.pictures import read_picture
 
 __all__ = ["Finding", "check_data", "survey"]

@@ -7,8 +7,14 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# Every package of dehaze-edge comes past here before anything of it, or of torch's exporter and
+# its helpers, imports ONNX Runtime; which collects usage into ~/.cache and looks up the name of a
+# collector (seen in 1.31) unless this is set. Whoever wants it sets ORT_DISABLE_TELEMETRY=0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer, open_dehazer

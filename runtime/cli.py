@@ -12,10 +12,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .cli_options import build_parser
-from .command import run_command
+from .command import printable, run_command
 from .doctor.about import print_diagnosis, print_models
-from .errors import BatchError, DehazeError, UsageError
-from .live.address import is_live
+from .errors import BatchError, DehazeError, UsageError, masked
+from .live.address import PIPE, is_live, read_address, shown_address
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
     from .files.batch_report import BatchReport
     from .files.job import RunOptions
     from .files.plan import Job, Jobs
+    from .files.video import VideoOptions
     from .media.encoders import EncoderOptions
     from .stream import StreamOptions
+
+
+_FEW_PICTURES = 4
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = print_models if options.list_models else _run_telling_json
-    return run_command(parser.prog, lambda: action(options), "the unfinished output was removed")
+    live = not options.list_models and is_live(options.input)
+    left = "what was recorded is kept" if live else "the unfinished output was removed"
+    return run_command(parser.prog, lambda: action(options), left)
 
 
 def _name_inputs(options: argparse.Namespace) -> None:
@@ -70,7 +76,8 @@ def _run_telling_json(options: argparse.Namespace) -> None:
         raise
     except DehazeError as error:
         if options.json:
-            _print_json({"input": options.input, "error": str(error)}, options)
+            shown = shown_address(options.input)
+            _print_json({"input": shown, "error": masked(str(error))}, options)
         raise
 
 
@@ -84,6 +91,7 @@ def _print_json(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    options.inputs[0] = options.input = read_address(options.input)
     live = [name for name in options.inputs if is_live(name)]
     if not live:
         _run_files(options)
@@ -109,17 +117,15 @@ def _run_files(options: argparse.Namespace) -> None:
     # Only now the slow imports: a wrong path is told at once.
     from .files.batch_report import closing_line, notice_lines
     from .files.job import RunOptions
-    from .files.video import VideoOptions
     from .output_file import remove_leftovers
 
+    # Of pictures alone nothing is asked but that a codec's name is right: that imports FFmpeg.
+    without_videos = _has_pictures_alone(plan.jobs) and options.codec is None
     run_options = RunOptions(
         overwrite=options.overwrite,
-        video=VideoOptions(
-            encoder=_encoder(options),
-            side_by_side=options.side_by_side,
-            stream=_stream_options(options),
-            strict=options.strict,
-        ),
+        side_by_side=options.side_by_side,
+        auto=options.auto,
+        video=None if without_videos else _video_options(options),
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
     if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
@@ -128,15 +134,17 @@ def _run_files(options: argparse.Namespace) -> None:
         _run_batch(plan, run_options, options)
         return
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
-    remove_leftovers(plan.jobs[0].target.parent)
-    with _open(options, options.threads or _default_threads(plan.jobs)) as dehazer:
+    for path in remove_leftovers(plan.jobs[0].target.parent):
+        print(f"dehaze-run: a live run was killed; it recorded {printable(path)}", file=sys.stderr)
+    threads = options.threads or _default_threads(plan.jobs)
+    with _open(options, threads, compiled=_is_worth_compiling(plan.jobs)) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     for line in notice_lines(figures):
         print(line, file=sys.stderr)
     print(json.dumps(figures) if options.json else closing_line(figures))
 
 
-_ONLY_LIVE = ("raw", "give_up", "preview", "preview_host")
+_ONLY_LIVE = ("raw", "give_up", "segment", "preview", "preview_host")
 _ONLY_BATCH = ("ray", "failures")
 _ONLY_FILES = (*_ONLY_BATCH, "recursive")
 
@@ -146,7 +154,18 @@ def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str)
     for name in names:
         if getattr(options, name):
             flag = name.replace("_", "-")
-            raise UsageError(f"--{flag} is for {what}, got {options.input}")
+            raise UsageError(f"--{flag} is for {what}, got {shown_address(options.input)}")
+
+
+def _video_options(options: argparse.Namespace) -> VideoOptions:
+    from .files.video import VideoOptions
+
+    return VideoOptions(
+        encoder=_encoder(options),
+        side_by_side=options.side_by_side,
+        strict=options.strict,
+        stream=_stream_options(options),
+    )
 
 
 def _encoder(options: argparse.Namespace) -> EncoderOptions:
@@ -163,8 +182,12 @@ def _stream_options(options: argparse.Namespace) -> StreamOptions:
     return StreamOptions(temporal=options.temporal, every=options.every, auto=options.auto)
 
 
-def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
-    """Opens the model and says what runs it and why."""
+def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = True) -> Dehazer:
+    """Opens the model and says what runs it and why.
+
+    Args:
+        compiled: as of `open_dehazer`.
+    """
     from .dehazer import open_dehazer
     from .trt.options import TensorRTOptions
 
@@ -175,6 +198,7 @@ def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
         backend=options.backend,
         provider=options.provider,
         tensorrt=TensorRTOptions(plugin=options.plugin),
+        compiled=compiled,
     )
     print(f"backend: {dehazer.backend}", file=sys.stderr)
     return dehazer
@@ -188,6 +212,8 @@ def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
 def _run_live(options: argparse.Namespace) -> None:
     """A camera, a stream or a pipe, until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
+    if options.segment and options.output in (None, PIPE):
+        raise UsageError("--segment is for a recording; name an OUTPUT such as street.mp4")
     if options.preview_host and options.preview is None:
         raise UsageError("--preview-host needs --preview PORT")
     from .live.run import LiveOptions, live_closing_line, run_live
@@ -200,6 +226,7 @@ def _run_live(options: argparse.Namespace) -> None:
             encoder=_encoder(options),
             side_by_side=options.side_by_side,
             overwrite=options.overwrite,
+            segment_seconds=options.segment,
             preview_port=options.preview,
             preview_host=options.preview_host or "127.0.0.1",
             about={"model": options.model, "backend": dehazer.opened.backend},
@@ -219,9 +246,16 @@ def _default_threads(jobs: list[Job]) -> int | None:
 
     On two cores a 1280x720 video runs at 20 frames per second that way and at 17 with both.
     """
-    if all(job.is_image for job in jobs):
-        return None
-    return _cores_but_one()
+    return None if _has_pictures_alone(jobs) else _cores_but_one()
+
+
+def _is_worth_compiling(jobs: list[Job]) -> bool:
+    """A video always, pictures where there are several: numba needs half a second to begin."""
+    return len(jobs) > _FEW_PICTURES or not _has_pictures_alone(jobs)
+
+
+def _has_pictures_alone(jobs: list[Job]) -> bool:
+    return all(job.is_image for job in jobs)
 
 
 def _cores_but_one() -> int:
@@ -230,12 +264,12 @@ def _cores_but_one() -> int:
 
 def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
     """One file, with a progress bar where it is a video."""
-    from tqdm import tqdm
-
     from .files.job import run_job
 
     if job.is_image:
         return run_job(job, dehazer, options)
+    from tqdm import tqdm
+
     # disable=None: no bar where standard error is not a terminal.
     with tqdm(unit="frame", desc=job.source.name, disable=None, leave=False) as bar:
 
@@ -280,7 +314,8 @@ def _outcomes(
         return
     from .files.batch import run_batch
 
-    with _open(options, options.threads or _default_threads(jobs)) as dehazer:
+    threads = options.threads or _default_threads(jobs)
+    with _open(options, threads, compiled=_is_worth_compiling(jobs)) as dehazer:
         report.backend = dehazer.backend
         yield from run_batch(jobs, dehazer, run_options, report.on_frame)
 

@@ -116,6 +116,12 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         help="wait so long for a lost stream (default: for ever)",
     )
+    add(
+        "--segment",
+        type=_duration,
+        metavar="TIME",
+        help="begin another file after so long, e.g. 10m, 1h or 30s",
+    )
     add("--preview", type=_port, metavar="PORT", help="show the live picture to a browser")
     add(
         "--preview-host",
@@ -165,6 +171,12 @@ def _mode(text: str) -> FrameMode:
         return frame_mode(text)
     except UsageError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _duration(text: str) -> float:
+    """`90`, `30s`, `10m` or `1h` in seconds."""
+    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:], 0)
+    return positive_float(text[:-1]) * unit if unit else positive_float(text)
 
 
 def _port(text: str) -> int:

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .errors import DehazeError, one_line
+from .errors import DehazeError, masked, one_line
 
 __all__ = ["positive_float", "positive_int", "printable", "run_command"]
 
@@ -35,8 +35,11 @@ def positive_float(text: str) -> float:
 
 
 def printable(words: object) -> str:
-    """One line, whatever the names in it: a line feed becomes \\n, a terminal's command \\x1b."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(words))
+    """One line, whatever the names in it: a line feed becomes \\n, a terminal's command \\x1b.
+
+    Passwords become ***.
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in masked(str(words)))
 
 
 def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:

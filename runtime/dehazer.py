@@ -11,7 +11,7 @@ import numpy as np
 from .backends import Backend, OpenedSession, open_session
 from .errors import InputError, ModelError, UsageError
 from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
-from .haze.pixel_passes import apply_grid, thumbnail_of
+from .haze.pixel_passes import apply_grid, compile_passes, thumbnail_of
 from .model.contract import ModelContract
 from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
@@ -32,6 +32,7 @@ def open_dehazer(
     backend: Backend = "auto",
     provider: str = "cpu",
     tensorrt: TensorRTOptions | None = None,
+    compiled: bool = True,
 ) -> Dehazer:
     """Opens a shipped model by name, or any model file of ours by path.
 
@@ -42,6 +43,9 @@ def open_dehazer(
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
         backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
             says what does and why.
+        compiled: whether the passes over all pixels are compiled, which takes half a second here
+            (some seconds the first time) and pays from some 25 million pixels on. The pixels are
+            the same.
 
     Raises:
         ModelError: no such model, or not a model of ours.
@@ -57,6 +61,8 @@ def open_dehazer(
     opened = open_session(
         model_path(model), backend, threads=threads, provider=provider, tensorrt=tensorrt
     )
+    if compiled and opened.session.contract.has_grid:
+        compile_passes()
     return Dehazer(opened, strength=strength, threads=threads)
 
 

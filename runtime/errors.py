@@ -15,6 +15,8 @@ Messages say what was expected, what came, and what to do about it, in one line.
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "BatchError",
     "DehazeError",
@@ -25,6 +27,7 @@ __all__ = [
     "OperatorError",
     "OutputError",
     "UsageError",
+    "masked",
     "one_line",
 ]
 
@@ -79,3 +82,35 @@ def one_line(error: BaseException) -> str:
     """A library's error message as one line, without error number or padding."""
     words = getattr(error, "strerror", None) or str(error)
     return " ".join(words.split()) or type(error).__name__
+
+
+_USER_AND_PASSWORD = r"(?P<scheme>\w[\w+.-]*://)(?P<account>{character}*)@"
+_IN_WORDS = re.compile(_USER_AND_PASSWORD.format(character=r"\S"))
+_IN_ADDRESS = re.compile(_USER_AND_PASSWORD.format(character=r"[\s\S]"))
+_NAMED = re.compile(
+    r"(?P<name>[\w.-]*(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|key|sig|signature))"
+    r"(?P<equals>\s*=\s*)"
+    r"(?:\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s&!\"']+)",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str, *, is_address: bool = False) -> str:
+    """The text with *** for every password in an address or a GStreamer pipeline.
+
+    Every message, log line, page and JSON that may hold an address passes through here. In doubt it
+    hides too much: all up to the last @, for passwords hold what they should not.
+
+    Args:
+        is_address: the text is one address, in which a password may hold blanks.
+    """
+    if "://" not in text and "gst:" not in text and not is_address:
+        return text  # a file may be called key=1.png
+    text = (_IN_ADDRESS if is_address else _IN_WORDS).sub(_masked_account, text)
+    return _NAMED.sub(r"\g<name>\g<equals>***", text)
+
+
+def _masked_account(found: re.Match[str]) -> str:
+    """`rtsp://user:***@`, or `rtsp://***@` where what stands there may be a token."""
+    user, colon, _ = found["account"].partition(":")
+    return f"{found['scheme']}{user + colon if colon else ''}***@"

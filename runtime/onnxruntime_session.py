@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,12 +16,16 @@ from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .haze.pixel_passes import apply_grid, thumbnail_of
 from .model.model_file import ModelFile
 from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
+from .prefetch import LEAVE_SECONDS, end_without_libraries
 from .providers.installed import import_onnxruntime, provider_named
 from .session import DeepFrames, DeviceTimes, Frames, ShapeRange
 
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 
+T = TypeVar("T")
 _CORES = os.cpu_count() or 1
+_SILENT = 4
+"""ONNX Runtime's log level: its errors are raised, and told by us in one line."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,6 @@ class OnnxRuntimeSession:
         else:
             estimator = estimator_from_model(file.content, str(file.path))
             self._engine = _engine(file.path, estimator, options)
-            # Half a second for loading the compiled passes, which is no frame's own time.
-            self.run(np.zeros((1, 64, 64, 3), np.uint8), 1.0)
 
     def run(self, frames: Frames, strength: float) -> Frames:
         if not self._is_whole:
@@ -77,6 +80,11 @@ class OnnxRuntimeSession:
         if self._is_on_device:
             return self._run_into(np.empty_like(frames), feeds)
         clear: Frames = self._run("clear", feeds)
+        if clear.shape != frames.shape or clear.dtype != frames.dtype:
+            raise ModelError(
+                f"expected {frames.shape} {frames.dtype} of the model, got {clear.shape} "
+                f"{clear.dtype}; export it again"
+            )
         return clear
 
     def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
@@ -97,22 +105,28 @@ class OnnxRuntimeSession:
         for name, value in feeds.items():
             binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(value))
         binding.bind_output("clear", "cpu", 0, np.uint8, clear.shape, clear.ctypes.data)
-        self._guard(lambda: self._engine.run_with_iobinding(binding), feeds)
+        self._guard(lambda options: self._engine.run_with_iobinding(binding, options), feeds)
         return clear
 
     def _run(self, output: str, feeds: dict[str, Any]) -> Any:
         self._require_open()
-        return self._guard(lambda: self._engine.run([output], feeds)[0], feeds)
+        return self._guard(lambda options: self._engine.run([output], feeds, options)[0], feeds)
 
     def _require_open(self) -> None:
         if self._engine is None:
             raise ModelError("the model was closed; open it again")
 
-    def _guard(self, run: Callable[[], Any], feeds: dict[str, Any]) -> Any:
-        """Calls the engine; its errors become ours."""
+    def _guard(self, run: Callable[[Any], Any], feeds: dict[str, Any]) -> Any:
+        """Calls the engine; its errors become ours, and a signal ends it at the next operator."""
+        options = import_onnxruntime().RunOptions()
+        options.log_severity_level = _SILENT
+
+        def stop() -> None:
+            options.terminate = True
+
         try:
-            return run()
-        except (RuntimeError, ValueError) as error:
+            return _interruptible(lambda: run(options), stop)
+        except Exception as error:  # onnxruntime's own exceptions have no common class but this
             shapes = ", ".join(f"{name} {value.shape}" for name, value in feeds.items())
             raise ModelError(
                 f"ONNX Runtime failed on {shapes} ({one_line(error)[-160:]})"
@@ -126,7 +140,7 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
     """An InferenceSession of a model's bytes; `path` names it in messages."""
     onnxruntime = import_onnxruntime()
     settings = onnxruntime.SessionOptions()
-    settings.log_severity_level = 3  # errors only: warnings would land in the progress bar
+    settings.log_severity_level = _SILENT
     # Threads that spin for work after the last operator take the cores from whatever runs
     # between two frames: two models in turns took 108 ms each, now 29 (720p, 2 cores).
     settings.add_session_config_entry("session.force_spinning_stop", "1")
@@ -137,7 +151,10 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
         settings.add_provider_for_devices(provider.devices, {})
     names = None if provider.devices else list(provider.ep_names)
     try:
-        engine = onnxruntime.InferenceSession(model, settings, providers=names)
+        # Opening computes what is constant, which of a hostile model never ends.
+        engine = _interruptible(
+            lambda: onnxruntime.InferenceSession(model, settings, providers=names)
+        )
     except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
         raise OperatorError(
             f"{path}: ONNX Runtime {onnxruntime.__version__} lacks an operator of this model "
@@ -155,6 +172,43 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
             f"too); use --provider cpu"
         )
     return engine
+
+
+def _interruptible(call: Callable[[], T], stop: Callable[[], None] | None = None) -> T:
+    """Returns what `call` returns and raises what it raises; Ctrl-C and `kill` end it.
+
+    Python runs the handlers of signals in the main thread between two steps of its own, and ONNX
+    Runtime at work there would hold them up. So `call` runs in a thread of its own meanwhile.
+
+    Args:
+        stop: asks the call to end early, from the main thread.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return call()
+    outcome: list[T] = []
+    errors: list[BaseException] = []
+    ended = threading.Event()  # an interrupted join takes the thread for ended (Python 3.11)
+
+    def work() -> None:
+        try:
+            outcome.append(call())
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=work, name="onnxruntime", daemon=True).start()
+    try:
+        ended.wait()
+    except BaseException:
+        if stop:
+            stop()
+        if not ended.wait(LEAVE_SECONDS if stop else 0):
+            end_without_libraries()
+        raise
+    if errors:
+        raise errors[0]
+    return outcome[0]
 
 
 def _expect_onnxruntime(file: ModelFile) -> None:

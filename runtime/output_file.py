@@ -1,8 +1,12 @@
 """Outputs appear whole or not at all: written beside their name, renamed when complete.
 
-An unfinished file is called `.MACHINE-PID-NUMBER.part.SUFFIX`: hidden, told apart from those of
+An unfinished file is called `.MACHINE-PID-RANDOM.part.SUFFIX`: hidden, told apart from those of
 other processes and machines that write to the same folder, and short, for a name may be as long as
 the file system allows. A run that is killed leaves it; the next one takes it away.
+
+What a camera saw cannot be made again. Its unfinished file is called
+`.MACHINE-PID-RANDOM.part.NAME.SUFFIX`, can be read up to where it ends, and becomes
+`NAME-recovered.SUFFIX` instead of being taken away.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ import functools
 import itertools
 import os
 import re
+import secrets
 import socket
 import stat
 import zlib
@@ -22,72 +27,138 @@ from .errors import OutputError, one_line
 
 __all__ = ["cache_folder", "finished_output", "remove_leftovers"]
 
-_UNFINISHED = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-\d+\.part(\.[^.]*)?")
-_numbers = itertools.count()
+_UNFINISHED = re.compile(
+    r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]+\.part((\.(?P<stem>.+))?\.[^.]*)?"
+)
+_STEM_BYTES = 180
+"""Of a recording's name; a name may have 255, and as many digits stand before it."""
 _open: set[Path] = set()
 """What this process is writing."""
 
 
 @contextmanager
-def finished_output(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def finished_output(path: Path, *, overwrite: bool, is_recording: bool = False) -> Iterator[Path]:
     """Yields a temporary name in the folder of `path`; renames it at the end.
 
     When the block raises, the temporary file is removed and `path` stays as it was. The temporary
     name keeps the suffix, from which formats are chosen. A link stays a link, and a file that is
     written over keeps its permissions.
 
+    Args:
+        is_recording: it cannot be made again: where `path` has appeared meanwhile, the file
+            becomes `NAME-recovered`, as after a crash.
+
     Raises:
         OutputError: `path` exists and `overwrite` is not set, it is a device or pipe, which a
             rename would take away, or it cannot be written.
     """
-    name = f".{_machine()}-{os.getpid()}-{next(_numbers)}.part{path.suffix}"
     # Of os.path, for pathlib's own raise at names too long and at links that lead in a circle.
     target = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    stem = f".{_shortened(path.stem)}" if is_recording else ""
+    name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part{stem}{path.suffix}"
     unfinished = target.with_name(name)
     _open.add(unfinished)
+    made = False
     try:
-        there = target.exists()
-        if there and not overwrite:
-            raise OutputError(f"{path} exists; name another output or use --overwrite")
-        if there and not target.is_file():
-            raise OutputError(f"{path}: expected a file to write, got a folder, device or pipe")
-        permissions = stat.S_IMODE(target.stat().st_mode) if there else None
-        if permissions is not None and not permissions & 0o222:
-            raise OutputError(f"{path}: cannot be written (it is read-only); name another output")
+        permissions = _checked_target(path, target, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.touch()
+        _create(unfinished)
+        made = True
         if permissions is not None:
             with suppress(OSError):  # some file systems have none
                 unfinished.chmod(permissions | 0o600)
         yield unfinished
-        unfinished.replace(target)
+        try:
+            _rename(unfinished, target, overwrite=overwrite)
+        except FileExistsError as error:
+            kept = f"; it is kept as {_recovered(unfinished, path.stem)}" if is_recording else ""
+            raise OutputError(f"{path} has appeared during the run{kept}") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
     finally:
-        with suppress(OSError):  # such as a folder that is a file: nothing was made there
-            unfinished.unlink()
+        if made:
+            with suppress(OSError):
+                unfinished.unlink()
         _open.discard(unfinished)
 
 
-def remove_leftovers(folder: Path) -> int:
-    """Removes the unfinished files in `folder` whose process is dead; returns how many.
+def _checked_target(path: Path, target: Path, overwrite: bool) -> int | None:
+    """The permissions of a file that is to be replaced; None where there is none."""
+    if not target.exists():
+        return None
+    if not overwrite:
+        raise OutputError(f"{path} exists; name another output or use --overwrite")
+    if not target.is_file():
+        raise OutputError(f"{path}: expected a file to write, got a folder, device or pipe")
+    permissions = stat.S_IMODE(target.stat().st_mode)
+    if not permissions & 0o222:
+        raise OutputError(f"{path}: cannot be written (it is read-only); name another output")
+    return permissions
+
+
+def _create(path: Path) -> None:
+    """Makes an empty file; never follows a link that somebody has put there."""
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | no_link, 0o666))
+
+
+def _rename(unfinished: Path, target: Path, *, overwrite: bool) -> None:
+    """Raises FileExistsError where the target is there and `overwrite` is not set."""
+    if overwrite:
+        unfinished.replace(target)
+        return
+    try:
+        os.link(unfinished, target)  # unlike a rename it replaces nothing
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if target.exists():
+            raise FileExistsError(target) from None
+        unfinished.replace(target)
+    else:
+        unfinished.unlink()
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Removes the unfinished files in `folder` whose process is dead.
 
     Files of another machine stay: whether their process lives cannot be known from here.
+
+    Returns:
+        What recordings of a camera became: they are kept as `NAME-recovered`, unless empty.
     """
-    removed = 0
+    kept = []
     with suppress(OSError), os.scandir(folder) as entries:  # no folder, no leftovers
-        for entry in entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
             found = _UNFINISHED.fullmatch(entry.name)
             if found is None or found["machine"] != _machine():
                 continue
             path, pid = Path(entry.path), int(found["pid"])
             # A container's process has the number of the one killed before it.
             ours = pid == os.getpid()
-            if path not in _open if ours else not _is_alive(pid):
-                with suppress(OSError):
+            if path in _open if ours else _is_alive(pid):
+                continue
+            with suppress(OSError):
+                if found["stem"] and entry.stat(follow_symlinks=False).st_size:
+                    kept.append(_recovered(path, found["stem"]))
+                else:
                     path.unlink()
-                    removed += 1
-    return removed
+    return kept
+
+
+def _recovered(unfinished: Path, stem: str) -> Path:
+    """Renames what a camera saw to NAME-recovered, with a number where that is taken."""
+    for number in itertools.count(1):
+        again = f"-{number}" if number > 1 else ""
+        name = f"{_shortened(stem)}-recovered{again}{unfinished.suffix}"
+        with suppress(FileExistsError):
+            _rename(unfinished, unfinished.with_name(name), overwrite=False)
+            return unfinished.with_name(name)
+    raise AssertionError("there is always another number")
+
+
+def _shortened(stem: str) -> str:
+    return os.fsdecode(os.fsencode(stem)[:_STEM_BYTES])
 
 
 def _is_alive(pid: int) -> bool:
@@ -104,11 +175,20 @@ def _is_alive(pid: int) -> bool:
 
 @functools.cache
 def _machine() -> str:
-    """Eight hexadecimal digits for what gives process numbers their meaning: machine, container."""
-    namespace = 0
+    """Eight hexadecimal digits for what gives process numbers their meaning: machine, container.
+
+    Clones of one image share the host's name; their network cards have different addresses.
+    """
+    known = [socket.gethostname()]
     with suppress(OSError):
-        namespace = os.stat("/proc/self/ns/pid").st_ino  # noqa: PTH116  # a link that leads nowhere
-    return f"{zlib.crc32(f'{socket.gethostname()} {namespace}'.encode()):08x}"
+        known.append(Path("/etc/machine-id").read_text().strip())
+    for card in sorted(Path("/sys/class/net").glob("*/address")):
+        with suppress(OSError):
+            if (card.parent / "device").exists():  # no bridge or tunnel, which come and go
+                known.append(card.read_text().strip())
+    with suppress(OSError):
+        known.append(str(os.stat("/proc/self/ns/pid").st_ino))  # noqa: PTH116  # leads nowhere
+    return f"{zlib.crc32(' '.join(known).encode()):08x}"
 
 
 def cache_folder() -> Path:

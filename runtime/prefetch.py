@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import queue
+import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Generic, TypeVar
 
-__all__ = ["Prefetch"]
+__all__ = ["LEAVE_SECONDS", "Prefetch", "end_without_libraries"]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
 """How soon a blocked producer notices that nobody listens any more."""
+LEAVE_SECONDS = 5.0
+"""For a thread to end once it was asked to; then it is left behind."""
+_INTERRUPTED = 130
+"""The shell's own exit code for Ctrl-C."""
 
 
 class _End:
@@ -71,6 +79,25 @@ class Prefetch(Generic[T]):
         self._thread.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         self._stopped.set()
-        self._thread.join()
+        # A model that never ends must not hold up Ctrl-C; the thread ends with the program.
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self._thread.join(LEAVE_SECONDS if interrupted else None)
+        if interrupted and self._thread.is_alive():
+            end_without_libraries()
+
+
+def end_without_libraries() -> None:
+    """Lets the program end, interrupted, although a thread hangs in a library.
+
+    The libraries' own end would wait for it or abort, so it is left out.
+    """
+    atexit.register(_end_at_once)
+
+
+def _end_at_once() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(_INTERRUPTED)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -19,7 +19,9 @@ from ..output_file import finished_output
 from ..stream import Stream, StreamOptions
 from ..timing import StageTimes
 from .plan import Job
-from .video import VideoOptions, dehaze_video
+
+if TYPE_CHECKING:
+    from .video import VideoOptions  # with FFmpeg, which no picture needs
 
 __all__ = ["PictureRun", "RunOptions", "dehaze_picture", "run_job"]
 
@@ -29,7 +31,12 @@ class RunOptions:
     """What to do with every file."""
 
     overwrite: bool = False
-    video: VideoOptions = field(default_factory=VideoOptions)
+    side_by_side: bool = False
+    """Whether to show a hazy picture to the left of the clear one."""
+    auto: bool = False
+    """Whether to leave a clear picture as it is."""
+    video: VideoOptions | None = None
+    """What to make of videos; None for the defaults."""
 
 
 def run_job(
@@ -46,6 +53,8 @@ def run_job(
     """
     with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
         if not job.is_image:
+            from .video import dehaze_video
+
             notices = Notices()
             summary = dehaze_video(job.source, path, dehazer, options.video, on_frame, notices)
             return {**_names(job), **summary.as_dict(), "notices": list(notices)}
@@ -88,16 +97,16 @@ class PictureRun:
         """Dehazes what `decode` has read."""
         assert self._hazy is not None
         with _telling_the_file(self.job), self._times["inference"].measure():
-            video = self._options.video
+            both, auto = self._options.side_by_side, self._options.auto
             self._clear, self._haze = dehaze_picture(
-                self._hazy, dehazer, auto=video.stream.auto, in_place=not video.side_by_side
+                self._hazy, dehazer, auto=auto, in_place=not both
             )
 
     def encode(self) -> memoryview:
         """The dehazed picture in the target's format; lets go of the pixels."""
         assert self._hazy is not None and self._clear is not None
         with _telling_the_file(self.job), self._times["encode"].measure():
-            both = self._options.video.side_by_side
+            both = self._options.side_by_side
             shown = pictures_side_by_side(self._hazy, self._clear) if both else self._clear
             self._size = shown.rgb.shape[1], shown.rgb.shape[0]
             data = encode_picture(

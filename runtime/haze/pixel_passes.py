@@ -1,8 +1,9 @@
 """The two passes over a frame's pixels: the thumbnail before the estimator, the apply after it.
 
-Compiled by numba at the first call (some seconds, then kept in its cache) for the machine's own
-vector units, x86 or Arm. With OpenCV's functions the apply takes 35 ms at 1920x1080 on two threads,
-as ONNX Runtime's operators about as much; this takes 2.
+A few pictures are done with NumPy. For a video the passes are compiled by numba (some seconds once,
+then half a second at every start) for the machine's own vector units, x86 or Arm: the apply takes 2
+ms at 1920x1080 on two threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both
+give the same pixels.
 """
 
 from __future__ import annotations
@@ -18,12 +19,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..compiled import compiled, inlined
+from ..errors import ModelError
+from . import numpy_passes
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
 
-__all__ = ["apply_grid", "reduced", "thumbnail_of"]
+__all__ = ["apply_grid", "compile_passes", "reduced", "thumbnail_of"]
 
 _F = np.float32
+_passes: Any = numpy_passes
+"""The module that does the work: `numpy_passes` or `compiled_passes`."""
+
+
+def compile_passes() -> None:
+    """Has numba compile the passes, for all that this process does from now on."""
+    global _passes
+    from . import compiled_passes
+
+    _passes = compiled_passes
+    # Half a second for loading them, which is no frame's own time.
+    frame = np.zeros((1, 64, 64, 3), np.uint8)
+    thumbnail_of(frame, 1)
+    apply_grid(frame, Grid(np.ones((1, 8, 8, 4), np.float32), 8), 1)
 
 
 def thumbnail_of(frames: NDArray[Any], threads: int) -> Thumbnail:
@@ -37,7 +53,7 @@ def thumbnail_of(frames: NDArray[Any], threads: int) -> Thumbnail:
     sizes = (_rounded_up(math.ceil(size / stride)) for size in (height, width))
     result = np.empty((count, 3, *sizes), np.float32)
     for frame, small in zip(_flat_rows(frames), result, strict=True):
-        _in_strips(partial(_average, frame, small, stride), small.shape[1], threads)
+        _in_strips(partial(_passes.average_rows, frame, small, stride), small.shape[1], threads)
     return Thumbnail(result, stride)
 
 
@@ -76,14 +92,37 @@ def apply_grid(
 
     Returns:
         (N, H, W, 3) of the type of `frames`.
+
+    Raises:
+        ModelError: the grid is of another type, does not cover the frames or is not finite. The
+            model file that gave it may be anybody's, and the loops look at no bound.
     """
+    _check_grid(grid, frames.shape)
     result = np.empty_like(frames) if out is None else out
     padded = np.pad(grid.values, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     limit = _F(np.iinfo(frames.dtype).max)
     bands = math.ceil((frames.shape[1] + grid.cell // 2) / grid.cell)
     for frame, cells, clear in zip(_flat_rows(frames), padded, _flat_rows(result), strict=True):
-        _in_strips(partial(_apply, frame, clear, cells, grid.cell, limit), bands, threads)
+        _in_strips(
+            partial(_passes.apply_bands, frame, clear, cells, grid.cell, limit), bands, threads
+        )
     return result
+
+
+def _check_grid(grid: Grid, shape: tuple[int, ...]) -> None:
+    values, count = grid.values, shape[0]
+    if values.dtype != np.float32 or values.ndim != 4 or values.shape[3] != 4 or grid.cell < 1:
+        raise ModelError(
+            f"expected a grid of (N, h, w, 4) float32, the model gave {values.shape} {values.dtype}"
+        )
+    covered = tuple(grid.cell * size for size in values.shape[1:3])
+    if len(values) != count or covered[0] < shape[1] or covered[1] < shape[2]:
+        raise ModelError(
+            f"expected a grid that covers {count} frames of {shape[1:3]}, the model gave one of "
+            f"{len(values)} and {covered}"
+        )
+    if not np.isfinite(values).all():
+        raise ModelError("expected finite numbers in the model's estimate, got NaN or infinity")
 
 
 def _rounded_up(size: int) -> int:
@@ -112,96 +151,3 @@ def _pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads
-
-
-@compiled
-def _average(
-    frame: NDArray[Any], thumbnail: NDArray[np.float32], stride: int, first: int, last: int
-) -> None:
-    """Rows `first` to `last` of a (3, h, w) thumbnail of a (H, 3 W) frame."""
-    height, length = frame.shape
-    width = length // 3
-    unit = _F(1.0 / (np.iinfo(frame.dtype).max * stride * stride))
-    sums = np.empty(length, np.uint32)
-    for row in range(first, last):
-        sums[:] = 0
-        for y in range(row * stride, (row + 1) * stride):
-            pixels = frame[min(y, height - 1)]
-            for i in range(length):
-                sums[i] += pixels[i]
-        for column in range(thumbnail.shape[2]):
-            red = green = blue = np.uint32(0)
-            for x in range(column * stride, (column + 1) * stride):
-                i = 3 * min(x, width - 1)
-                red += sums[i]
-                green += sums[i + 1]
-                blue += sums[i + 2]
-            thumbnail[0, row, column] = red * unit
-            thumbnail[1, row, column] = green * unit
-            thumbnail[2, row, column] = blue * unit
-
-
-@inlined
-def _widen(
-    cells: NDArray[np.float32], cell: int, limit: Any, gain: NDArray[Any], bias: NDArray[Any]
-) -> None:
-    """A row of w + 2 cells to a gain and a bias for each of its 3 W numbers."""
-    half = cell // 2
-    width = len(gain) // 3
-    step = _F(1.0 / cell)
-    for c in range(len(cells) - 1):
-        g, red, green, blue = cells[c]
-        g_more, red_more, green_more, blue_more = cells[c + 1] - cells[c]
-        for x in range(max(0, c * cell - half), min(width, (c + 1) * cell - half)):
-            share = (_F(x + half - c * cell) + _F(0.5)) * step
-            i = 3 * x
-            gain[i] = gain[i + 1] = gain[i + 2] = g + share * g_more
-            # One half: the conversion to whole numbers below cuts off.
-            bias[i] = limit * (red + share * red_more) + _F(0.5)
-            bias[i + 1] = limit * (green + share * green_more) + _F(0.5)
-            bias[i + 2] = limit * (blue + share * blue_more) + _F(0.5)
-
-
-@inlined
-def _blend(
-    hazy: NDArray[Any],
-    gains: NDArray[np.float32],
-    biases: NDArray[np.float32],
-    upper: int,
-    share: Any,
-    limit: Any,
-    clear: NDArray[Any],
-) -> None:
-    """One row: `share` of the lower cells' gain and bias, the rest of the upper ones'."""
-    gain0, gain1 = gains[upper], gains[1 - upper]
-    bias0, bias1 = biases[upper], biases[1 - upper]
-    for i in range(len(hazy)):
-        gain = gain0[i] + share * (gain1[i] - gain0[i])
-        bias = bias0[i] + share * (bias1[i] - bias0[i])
-        clear[i] = np.int32(min(max(_F(hazy[i]) * gain + bias, _F(0)), limit))
-
-
-@compiled
-def _apply(
-    frame: NDArray[Any],
-    clear: NDArray[Any],
-    cells: NDArray[np.float32],
-    cell: int,
-    limit: Any,
-    first: int,
-    last: int,
-) -> None:
-    """Bands `first` to `last` of a (H, 3 W) frame: the rows between the centres of two cells."""
-    height, length = frame.shape
-    half = cell // 2
-    step = _F(1.0 / cell)
-    gains = np.empty((2, length), np.float32)
-    biases = np.empty((2, length), np.float32)
-    upper = 0
-    _widen(cells[first], cell, limit, gains[upper], biases[upper])
-    for band in range(first, last):
-        _widen(cells[band + 1], cell, limit, gains[1 - upper], biases[1 - upper])
-        for y in range(max(0, band * cell - half), min(height, (band + 1) * cell - half)):
-            share = (_F(y + half - band * cell) + _F(0.5)) * step
-            _blend(frame[y], gains, biases, upper, share, limit, clear[y])
-        upper = 1 - upper

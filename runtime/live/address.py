@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from urllib.parse import urlsplit, urlunsplit
+from pathlib import Path
 
-from ..errors import UsageError
+from ..errors import UsageError, masked, one_line
 
-__all__ = ["LIVE_HELP", "PIPE", "FrameMode", "frame_mode", "is_live", "shown_address"]
+__all__ = [
+    "LIVE_HELP",
+    "PIPE",
+    "FrameMode",
+    "frame_mode",
+    "is_live",
+    "read_address",
+    "shown_address",
+]
 
 PIPE = "-"
 """Raw frames on standard input or output."""
-LIVE_HELP = "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw)"
+LIVE_HELP = (
+    "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw); "
+    "env:NAME or @FILE where the address is not for everybody who sees the list of processes"
+)
 
+_ENVIRONMENT, _FILE = "env:", "@"
 _SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "gst:")
 _MAXIMUM_PIXELS = 2**26
 _MODE = re.compile(r"(\d+)x(\d+)@(\d+(?:\.\d+)?|\d+/\d+)")
@@ -47,6 +60,34 @@ def frame_mode(text: str) -> FrameMode:
     return FrameMode(int(parts[0]), int(parts[1]), parts[2])
 
 
+def read_address(text: str) -> str:
+    """The address that an INPUT stands for: env:NAME and @FILE say where it is, others are it.
+
+    The scheme comes out in lower case. A file whose name begins so is written ./@name.
+
+    Raises:
+        UsageError: no such variable or file, or what it holds is no camera or stream.
+    """
+    address = text
+    if text.startswith(_ENVIRONMENT):
+        name = text.removeprefix(_ENVIRONMENT)
+        address = os.environ.get(name, "").strip()
+        if not address:
+            raise UsageError(f"{text}: expected an address in the variable {name}, got none")
+    elif text.startswith(_FILE):
+        try:
+            address = Path(text.removeprefix(_FILE)).read_text().strip()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{text}: no address can be read there ({one_line(error)})") from error
+    scheme, mark, rest = address.partition(":")
+    if mark and f"{scheme.lower()}:{rest}".startswith(_SCHEMES):
+        address = f"{scheme.lower()}:{rest}"
+    elsewhere = text.startswith((_ENVIRONMENT, _FILE))
+    if elsewhere and not (is_live(address) and address.isprintable()):
+        raise UsageError(f"{text}: expected one address of a camera or stream in it")
+    return address
+
+
 def is_live(address: str) -> bool:
     """Whether an INPUT is a camera, a stream or a pipe; a file named `0` is written ./0."""
     return address == PIPE or address.isdecimal() or address.startswith(_SCHEMES)
@@ -54,10 +95,4 @@ def is_live(address: str) -> bool:
 
 def shown_address(address: str) -> str:
     """The address without its password, for messages, figures and the preview."""
-    if address == PIPE:
-        return "standard input"
-    parts = urlsplit(address)
-    if not parts.password:
-        return address
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{place}"))
+    return "standard input" if address == PIPE else masked(address, is_address=is_live(address))

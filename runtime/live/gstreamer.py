@@ -55,8 +55,8 @@ class GStreamerSource(LiveSource):
         self._capture = cv2.VideoCapture(pipeline, cv2.CAP_GSTREAMER)
         if not self._capture.isOpened():
             raise InputError(
-                f"{name}: the pipeline does not run; try: gst-launch-1.0 {pipeline.split('!')[0]}"
-                f"! fakesink"
+                f"{name}: the pipeline does not run; try its first element alone: gst-launch-1.0 "
+                f"ELEMENT ! fakesink"
             )
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         if 1 <= rate <= 240:

@@ -75,7 +75,7 @@ def open_source(
 def _csi_sensor(address: str) -> int:
     sensor = address.removeprefix("csi://")
     if not sensor.isdecimal():
-        raise UsageError(f"expected a sensor's number as in csi://0, got {address}")
+        raise UsageError(f"expected a sensor's number as in csi://0, got {shown_address(address)}")
     return int(sensor)
 
 
@@ -91,7 +91,9 @@ def _v4l2(address: str, mode: FrameMode | None) -> tuple[str, dict[str, str]]:
         parts = urlsplit(address)
         device, query = parts.path, parts.query
         if parts.netloc or not device.startswith("/"):
-            raise UsageError(f"expected three slashes as in v4l2:///dev/video0, got {address}")
+            raise UsageError(
+                f"expected three slashes as in v4l2:///dev/video0, got {shown_address(address)}"
+            )
     options = dict(parse_qsl(query))
     if mode:
         options |= {"video_size": f"{mode.width}x{mode.height}", "framerate": str(mode.fps)}

@@ -14,14 +14,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..command import printable
 from ..errors import InputError, UsageError
 from ..media.encoders import EncoderOptions
 from ..media.pictures import side_by_side as beside
+from ..output_file import remove_leftovers
 from ..prefetch import Prefetch
 from ..preview.server import PreviewServer
 from ..stream import DehazedFrame
@@ -50,6 +53,8 @@ class LiveOptions:
     side_by_side: bool = False
     """Whether the output shows the hazy frame to the left of the clear one."""
     overwrite: bool = False
+    segment_seconds: float | None = None
+    """After how long another file begins; None records into one."""
     preview_port: int | None = None
     """Where a browser finds the live picture; 0 takes a free port, None has no preview."""
     preview_host: str = "127.0.0.1"
@@ -59,7 +64,7 @@ class LiveOptions:
 
 
 def _tell_stderr(line: str) -> None:
-    print(f"dehaze-run: {line}", file=sys.stderr, flush=True)
+    print(f"dehaze-run: {printable(line)}", file=sys.stderr, flush=True)
 
 
 def run_live(
@@ -74,8 +79,8 @@ def run_live(
     """Dehazes `source` until it ends or Ctrl-C; returns what `--json` prints.
 
     Ctrl-C, SIGTERM and SIGHUP complete the recording and return; one more, a second or more later,
-    raises KeyboardInterrupt and leaves no file. Where the camera vanishes, the recording is
-    completed too.
+    raises KeyboardInterrupt. What was recorded is kept whatever happens: the camera vanishes, the
+    disk is full, the process is killed. Of a killed run the next one makes `NAME-recovered`.
 
     Args:
         source: an address for which `address.is_live` holds.
@@ -93,12 +98,22 @@ def run_live(
     options = options or LiveOptions()
     if target is None and options.preview_port is None:
         raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
+    if target not in (None, PIPE):
+        for path in remove_leftovers(Path(target).parent):
+            tell(f"a run before this one was killed; what it recorded is {path}")
     stop = threading.Event()
     patience = options.give_up_seconds
     with (
         _stopped_by_signals(stop),
         open_source(source, options.mode, stop, tell=tell, give_up_seconds=patience) as camera,
-        open_sink(target, camera, options.encoder, stop, overwrite=options.overwrite) as output,
+        open_sink(
+            target,
+            camera,
+            options.encoder,
+            stop,
+            overwrite=options.overwrite,
+            segment_seconds=options.segment_seconds,
+        ) as output,
     ):
         captured = Prefetch(camera.read()) if camera.lossless else NewestFrame(camera.read(), stop)
         newest = captured if isinstance(captured, NewestFrame) else None
@@ -186,7 +201,7 @@ def live_closing_line(figures: dict[str, Any]) -> str:
     """What a run prints at its end, without --json."""
     stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
     return (
-        f"{figures['output'] or figures['input']}: {figures['frames']} frames in "
+        f"{printable(figures['output'] or figures['input'])}: {figures['frames']} frames in "
         f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {figures['fps']:.1f} fps; "
         f"{stages}"
     )

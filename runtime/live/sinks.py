@@ -11,11 +11,10 @@ from typing import Protocol
 from ..errors import UsageError
 from ..media.encoders import EncoderOptions
 from ..media.video_reader import TimedFrame
-from ..media.video_writer import VideoWriter
-from ..output_file import finished_output
 from ..timing import StageTimes
 from .address import PIPE
 from .raw import RawSink
+from .recording import Recording
 from .source import KEPT_TIMES, LiveSource
 
 __all__ = ["LiveSink", "open_sink"]
@@ -47,10 +46,15 @@ def open_sink(
     stop: threading.Event,
     *,
     overwrite: bool,
+    segment_seconds: float | None = None,
 ) -> Iterator[LiveSink]:
     """Opens a video file, `-` for raw frames on standard output, or None for nothing.
 
-    A file appears under its name when the block ends; where that raises, there is none.
+    A file appears under its name when the block ends, also where that raises; without a frame there
+    is none.
+
+    Args:
+        segment_seconds: as of `Recording`.
 
     Raises:
         OutputError: the file exists or cannot be written.
@@ -64,9 +68,8 @@ def open_sink(
         path = Path(target)
         if path.suffix.lower() == ".avi" and not source.lossless:
             raise UsageError("an .avi holds no times, and a camera has gaps; name an .mp4 or .mkv")
-        with (
-            finished_output(path, overwrite=overwrite) as unfinished,
-            VideoWriter(unfinished, source, encoder) as writer,
-        ):
-            writer.encode_times = StageTimes(KEPT_TIMES)
+        recording = Recording(
+            path, source, encoder, overwrite=overwrite, segment_seconds=segment_seconds
+        )
+        with recording as writer:
             yield writer

@@ -101,8 +101,9 @@ class CameraClock:
     """Makes of a camera's times steadily rising ones that begin at 0.
 
     The camera's own clock is what spaces its frames, also where the network delivers them in
-    bursts. Where it jumps, as with the first RTCP report of an RTSP camera, and after `restart`,
-    the clock of this computer measures the step.
+    bursts. Where it jumps, as with the first RTCP report of an RTSP camera, the clock of this
+    computer measures the step. After `restart` the frames go on where that clock is: a camera that
+    begins every connection with what it saw last would else gain those seconds each time.
     """
 
     def __init__(self) -> None:
@@ -111,14 +112,23 @@ class CameraClock:
         self._last_camera: float | None = None
         self._seconds = 0.0
         self._last_ticks = -1
+        self._lead = 0.0
+        """Seconds that the frames of the first connection were ahead of this computer's clock."""
+        self._is_first = True
 
     def _next(self, camera_seconds: float | None, now: float) -> float:
         """The place in time of a frame that follows, in seconds."""
-        wall = now - self._last_now if self._first_now is not None else 0.0
+        if self._first_now is None:
+            return 0.0
+        wall, here = now - self._last_now, now - self._first_now
         if camera_seconds is None or self._last_camera is None:
-            return self._seconds + wall
-        step = camera_seconds - self._last_camera
-        return self._seconds + (step if 0 < step < wall + _JUMP_SECONDS else wall)
+            seconds = max(self._seconds, here)
+        else:
+            step = camera_seconds - self._last_camera
+            seconds = self._seconds + (step if 0 < step < wall + _JUMP_SECONDS else wall)
+        if self._is_first:
+            return seconds
+        return min(seconds, max(here + self._lead, self._seconds))
 
     def ahead(self, camera_seconds: float, now: float) -> float:
         """How many seconds too early a frame is here, counted from the first one."""
@@ -131,6 +141,8 @@ class CameraClock:
         self._seconds = self._next(camera_seconds, now)
         if self._first_now is None:
             self._first_now = now
+        if self._is_first:
+            self._lead = max(self._lead, self._seconds - (now - self._first_now))
         self._last_now, self._last_camera = now, camera_seconds
         self._last_ticks = max(round(self._seconds * _TICKS_PER_SECOND), self._last_ticks + 1)
         return self._last_ticks
@@ -138,3 +150,4 @@ class CameraClock:
     def restart(self) -> None:
         """The camera's clock begins anew: another connection."""
         self._last_camera = None
+        self._is_first = False

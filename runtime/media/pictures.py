@@ -18,6 +18,7 @@ from .headers.extras import PictureExtras, extras_of
 from .headers.kinds import PILLOW_KINDS, kind_of
 from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_of_lab
 from .headers.picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
+from .headers.png_check import problem_of_png
 from .headers.png_chunks import transparent_grey
 from .headers.xmp import has_promises, kept_xmp
 from .notices import Notices
@@ -76,6 +77,8 @@ def read_picture(path: Path, notices: Notices | None = None) -> Picture:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    if problem := problem_of_png(data):
+        raise InputError(f"{path}: {problem}")
     if (size := announced_size(data)) and size[0] * size[1] > MAXIMUM_PIXELS:
         raise InputError(
             f"{path}: expected at most {MAXIMUM_PIXELS / 1e6:.0f} million pixels, its header says "

@@ -54,6 +54,14 @@ _MATROSKA_OPTIONS = {
 _VIEWS = {1: Fraction(1, 2), 2: Fraction(2)}
 """How much wider one view is than the frame, by kind of stereoscopy."""
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+# Two seconds at a time; a complete MP4 is an ordinary one again (FFmpeg 7.1).
+_MP4_PIECES = {"movflags": "hybrid_fragmented", "frag_duration": "2000000", "flush_packets": "1"}
+_MATROSKA_PIECES = {"cluster_time_limit": "2000", "flush_packets": "1"}
+_IN_PIECES = {
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), _MP4_PIECES),
+    **dict.fromkeys((".mkv", ".webm"), _MATROSKA_PIECES),
+}
+"""FFmpeg's options for a recording that can be read although its end was never written."""
 
 
 class VideoSource(Protocol):
@@ -84,6 +92,7 @@ class VideoWriter:
 
     Args:
         notices: takes what the file cannot hold.
+        is_recording: the file must be readable up to where it ends, whenever that is.
 
     Raises:
         UsageError: no such encoder.
@@ -96,6 +105,8 @@ class VideoWriter:
         source: VideoSource,
         options: EncoderOptions,
         notices: Notices | None = None,
+        *,
+        is_recording: bool = False,
     ) -> None:
         self.encode_times = StageTimes()
         self._path = path
@@ -114,11 +125,13 @@ class VideoWriter:
             )
         options.encoder(self._suffix)
         with self._failures():
+            kept = _MATROSKA_OPTIONS if self._suffix in _MATROSKA else {}
+            pieces = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
             self._container = av.open(
                 f"file:{path}",
                 "w",
                 format=_FORMATS.get(self._suffix),
-                container_options=_MATROSKA_OPTIONS if self._suffix in _MATROSKA else {},
+                container_options={**kept, **pieces},
             )
 
     @contextlib.contextmanager

@@ -70,6 +70,8 @@ def varint(value: int) -> bytes:
 
 def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
     """A number and the position after it."""
+    if (byte := message[position]) < 0x80:  # almost all of them
+        return byte, position + 1
     value = shift = 0
     while True:
         byte = message[position]

@@ -7,7 +7,9 @@ import json
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,6 +43,10 @@ _HEADERS = {
 _WAIT_SECONDS = 5.0
 """How long a request for the next picture is held; the page then asks again."""
 _IDLE_SECONDS = 15.0
+_MOST_CONNECTIONS = 256
+"""A browser holds one or two; each has a thread here."""
+_REQUEST_SECONDS = 20.0
+"""For a whole request: one that comes a byte at a time must not hold its thread for ever."""
 
 
 class PreviewServer:
@@ -101,13 +107,49 @@ class _Server(ThreadingHTTPServer):
             self.address_family = socket.AF_INET6
         self.pictures = pictures
         self.figures = figures
+        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        self._reading: dict[socket.socket, float] = {}
+        """Connections whose request is not complete, and since when."""
         super().__init__((host, port), _Handler)
         self.is_local = ipaddress.ip_address(str(self.server_address[0])).is_loopback
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Starts a thread for a connection, or sends it away where there are too many."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.setblocking(False)
+            request.send(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._reading.pop(request, None)
+            self._places.release()
+
+    def begins_request(self, connection: socket.socket) -> None:
+        self._reading[connection] = time.monotonic()
+
+    def has_request(self, connection: socket.socket) -> None:
+        self._reading.pop(connection, None)
+
+    def service_actions(self) -> None:
+        """Ends requests that take too long to arrive; called ten times a second."""
+        oldest = time.monotonic() - _REQUEST_SECONDS
+        for connection in [c for c, since in list(self._reading.items()) if since < oldest]:
+            self._reading.pop(connection, None)
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002  # as above
         # A browser that closes its tab in the middle of a picture is not worth a word.
-        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
-            super().handle_error(request, client_address)
+        error = sys.exc_info()[1]
+        if isinstance(error, Exception) and not isinstance(error, (ConnectionError, TimeoutError)):
+            words = f"{type(error).__name__}: {one_line(error)[:200]}"
+            print(f"dehaze-run: the preview failed to answer ({words!a})", file=sys.stderr)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -117,11 +159,20 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
     server: _Server
 
+    def handle_one_request(self) -> None:
+        self.server.begins_request(self.connection)
+        super().handle_one_request()
+
     def do_GET(self) -> None:
+        self.server.has_request(self.connection)
         if not self._is_host_ours():
             self._answer(HTTPStatus.MISDIRECTED_REQUEST, b"not a name of this preview\n")
             return
-        address = urlsplit(self.path)
+        try:
+            address = urlsplit(self.path)
+        except ValueError:  # such as http://[
+            self._answer(HTTPStatus.BAD_REQUEST, b"not an address\n")
+            return
         if address.path in _PAGE:
             name, kind = _PAGE[address.path]
             self._answer(HTTPStatus.OK, (PREVIEW_FOLDER / name).read_bytes(), kind)
@@ -145,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _refuse  # noqa: N815  # http.server's names
 
     def _answer_pair(self, seen: str) -> None:
-        number = int(seen) if seen.isdecimal() else 0
+        number = int(seen) if seen.isdecimal() and len(seen) < 20 else 0
         found = self.server.pictures.pair_after(number, _WAIT_SECONDS)
         if found:
             self._answer_picture(found[1], **{"X-Number": str(found[0])})

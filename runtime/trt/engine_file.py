@@ -149,7 +149,7 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
             if hashlib.sha256(plan).hexdigest() != fields["plan_sha256"]:
                 raise ValueError("the plan does not match its sha256")
             return header, plan
-    except (KeyError, TypeError, ValueError, UsageError, struct.error) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, UsageError, struct.error) as error:
         raise ModelError(
             f"{path}: the engine file is damaged ({one_line(error)}); "
             f"rebuild it with `dehaze-export MODEL.onnx --engine`"

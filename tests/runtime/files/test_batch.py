@@ -204,9 +204,38 @@ def test_leftovers_of_dead_runs_go_and_others_stay(tmp_path: Path) -> None:
         theirs = tmp_path / ".1234.part"
         for path in (ours_before, of_dead, of_parent, elsewhere, theirs):
             path.touch()
-        assert remove_leftovers(tmp_path) == 2
+        assert remove_leftovers(tmp_path) == []
         assert sorted(tmp_path.iterdir()) == sorted((ours, of_parent, elsewhere, theirs))
-    assert remove_leftovers(tmp_path / "nowhere") == 0
+    assert remove_leftovers(tmp_path / "nowhere") == []
+
+
+def test_a_link_that_lies_in_wait_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the random part of the name could be guessed."""
+    (tmp_path / "victim").write_text("precious")
+    monkeypatch.setattr("dehaze.runtime.output_file.secrets.token_hex", lambda _: "00")
+    with finished_output(tmp_path / "a.png", overwrite=False) as unfinished:
+        name = unfinished.name
+    (tmp_path / name).symlink_to(tmp_path / "victim")
+    with (
+        pytest.raises(OutputError, match="File exists"),
+        finished_output(tmp_path / "b.png", overwrite=False) as unfinished,
+    ):
+        unfinished.write_text("new")
+    assert (tmp_path / "victim").read_text() == "precious"
+
+
+def test_a_result_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    with (
+        pytest.raises(OutputError, match="has appeared during the run"),
+        finished_output(target, overwrite=False) as unfinished,
+    ):
+        unfinished.write_text("ours")
+        target.write_text("theirs")
+    assert target.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [target]
 
 
 def test_a_killed_batch_leaves_whole_files_and_is_resumed(

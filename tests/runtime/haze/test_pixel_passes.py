@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +8,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
+from dehaze.runtime.haze import compiled_passes, numpy_passes, pixel_passes
 from dehaze.runtime.haze.grid import Grid, thumbnail_stride
 from dehaze.runtime.haze.pixel_passes import apply_grid, reduced, thumbnail_of
 from dehaze.runtime.model.model_file import read_model
@@ -25,6 +22,11 @@ SIZES = [(64, 64), (67, 131), (460, 620), (721, 1283), (64, 4000)]
 def noise(height: int, width: int, dtype: type = np.uint8, count: int = 1) -> NDArray[np.uint8]:
     shape = (count, height, width, 3)
     return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, shape, dtype)
+
+
+@pytest.fixture(params=[numpy_passes, compiled_passes], ids=["numpy", "compiled"], autouse=True)
+def _passes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixel_passes, "_passes", request.param)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -103,27 +105,21 @@ def test_a_large_frame_is_reduced_to_four_times_the_thumbnail() -> None:
     assert np.abs(small - deep / 257).max() <= 0.5
 
 
-@pytest.mark.parametrize("damage", ["none", "emptied", "unwritable"])
-def test_a_damaged_cache_of_compiled_code_does_not_matter(damage: str, tmp_path: Path) -> None:
-    program = """
-import numpy as np
-from dehaze.runtime.haze.pixel_passes import thumbnail_of
-frame = np.full((1, 64, 64, 3), 51, np.uint8)
-print(thumbnail_of(frame, 1).values.mean().round(3))
-"""
-    cache = tmp_path / "cache"
-    cache.mkdir()
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
-    if damage == "unwritable":
-        environment["NUMBA_CACHE_DIR"] = "/dev/null/cache"
-    for _ in range(2):
-        command = [sys.executable, "-c", program]
-        run = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert run.stdout == "0.2\n", run.stderr
-        kept = list(cache.rglob("*.nb?"))
-        assert bool(kept) == (damage != "unwritable")
-        for path in kept if damage == "emptied" else ():
-            path.write_bytes(b"")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_compiled_passes_give_the_same_pixels(
+    height: int, width: int, dtype: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture comes out alike alone, in a batch and as a frame of a video."""
+    frames = noise(height, width, dtype)
+    cell = 2 * thumbnail_stride(height, width)
+    shape = (1, -(-height // cell), -(-width // cell), 4)
+    grid = Grid(np.random.default_rng(1).uniform(-0.5, 2, shape).astype(np.float32), cell)
+    results = []
+    for passes in (numpy_passes, compiled_passes):
+        monkeypatch.setattr(pixel_passes, "_passes", passes)
+        results.append((thumbnail_of(frames, 2).values, apply_grid(frames, grid, 2)))
+    assert all(map(np.array_equal, *results))
 
 
 def test_a_forked_child_can_go_on() -> None:

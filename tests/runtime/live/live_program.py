@@ -28,12 +28,14 @@ def main() -> int:
     parser.add_argument("--model", action="store_true", help="the shipped one, not a stand-in")
     parser.add_argument("--mode")
     parser.add_argument("--give-up", type=float)
+    parser.add_argument("--segment", type=float)
     parser.add_argument("--preview", type=int)
     parser.add_argument("--side-by-side", action="store_true")
     given = parser.parse_args()
     options = LiveOptions(
         mode=frame_mode(given.mode) if given.mode else None,
         give_up_seconds=given.give_up,
+        segment_seconds=given.segment,
         preview_port=given.preview,
         side_by_side=given.side_by_side,
         about={"model": "edge" if given.model else "inverted", "backend": "onnxruntime"},

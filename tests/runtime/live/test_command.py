@@ -102,7 +102,7 @@ def test_a_camera_is_recorded_until_it_is_stopped(tmp_path: Path) -> None:
             [*RUN, address, str(target), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         deadline = time.monotonic() + 30
-        while not any(p.stat().st_size for p in tmp_path.glob(".*.part.mp4")):
+        while not any(p.stat().st_size for p in tmp_path.glob(".*.part.*mp4")):
             assert time.monotonic() < deadline, "nothing was recorded"
             time.sleep(0.1)
         time.sleep(1)

@@ -108,14 +108,85 @@ def test_a_signal_completes_the_recording(number: signal.Signals, tmp_path: Path
     assert np.mean(video_frames(target)[5]) == pytest.approx(brightness, abs=8)
 
 
-def test_a_killed_run_leaves_nothing_under_the_final_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_a_killed_run_recorded_is_kept(suffix: str, tmp_path: Path) -> None:
+    target = tmp_path / f"out{suffix}"
     with camera(WAVES) as address:
-        run = start(address, tmp_path / "out.mp4")
+        run = start(address, target)
         wait_for_recording(tmp_path)
-        time.sleep(0.5)
+        time.sleep(7)
         run.kill()
         run.communicate(timeout=20)
-    assert not (tmp_path / "out.mp4").exists()
+        assert not target.exists()
+        (left,) = unfinished_in(tmp_path)
+        assert len(video_frames(left)) > 25
+        empty = left.with_name(left.name.replace(".part.out", ".part.empty"))
+        empty.touch()
+        run = start(address, target)
+        recovered = tmp_path / f"out-recovered{suffix}"
+        deadline = time.monotonic() + 90
+        while not recovered.exists():
+            assert time.monotonic() < deadline, "nothing was recovered within 90 s"
+            time.sleep(0.05)
+        wait_for_recording(tmp_path)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=20)
+    assert f"what it recorded is {recovered}" in errors.decode()
+    assert len(video_frames(recovered)) > 25
+    assert sorted(tmp_path.iterdir()) == sorted((target, recovered))
+
+
+def test_a_full_disk_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    program = (
+        "import resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1_200_000, 1_200_000))\n"
+        "from live_program import main\n"
+        "sys.exit(main())\n"
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    with camera([noise, 255 - noise]) as address:
+        run = subprocess.run(
+            [sys.executable, "-c", program, address, str(target)],
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+            timeout=180,
+        )
+    assert run.returncode == 1
+    (line,) = run.stderr.decode().splitlines()
+    assert "File too large" in line and f"{target} holds what was recorded before" in line
+    assert len(video_frames(target)) > 25
+    assert unfinished_in(tmp_path) == []
+
+
+def test_a_recording_may_be_split_by_time(tmp_path: Path) -> None:
+    with camera(WAVES) as address:
+        run = start(address, tmp_path / "out.mkv", "--segment", "1.5")
+        wait_for_recording(tmp_path)
+        time.sleep(5)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=20)
+    parts = sorted(tmp_path.glob("out-*T*Z.mkv"))
+    assert len(parts) >= 3
+    times = [video_times(part) for part in parts]
+    assert sum(map(len, times)) == figures_in(errors)["frames"]
+    assert all(part[0] == pytest.approx(0, abs=0.1) for part in times)
+    assert all(part[-1] == pytest.approx(1.5, abs=0.3) for part in times[:-1])
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    with camera(WAVES) as address:
+        run = start(address, target)
+        wait_for_recording(tmp_path)
+        target.write_text("somebody else's")
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=20)
+    assert run.returncode == 1
+    assert f"it is kept as {tmp_path}/out-recovered.mp4" in errors.decode()
+    assert target.read_text() == "somebody else's"
+    assert video_frames(tmp_path / "out-recovered.mp4")
 
 
 def test_a_slow_model_drops_frames_and_stays_up_to_date(tmp_path: Path) -> None:

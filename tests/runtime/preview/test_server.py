@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import OutputError
+from dehaze.runtime.preview import server
 from dehaze.runtime.preview.server import PreviewServer
 
 FIGURES = {"frames": 3, "fps": 12.5}
@@ -201,3 +202,73 @@ def test_nothing_is_encoded_unless_somebody_watches(
     for viewer in viewers:
         viewer.join(10)
     assert 8 <= len(encoded) <= 27  # three viewers, 12 a second in all
+
+
+def raw_answer(preview: PreviewServer, request: bytes) -> bytes:
+    port = int(preview.url.rsplit(":", 1)[1].strip("/"))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status"),
+    [
+        (b"GET http://[ HTTP/1.1", b"400"),
+        (b"GET /pair.jpg?after=" + b"9" * 5000 + b" HTTP/1.1", b"204"),
+        (b"GET / HTTP/9.9", b"505"),
+        (b"\x00\xff\xfe", b"400"),
+        (b"GET /" + b"a" * 70_000 + b" HTTP/1.1", b"414"),
+        (b"BREW / HTTP/1.1", b"501"),
+        (b"GET /%00/../../etc/passwd HTTP/1.1", b"404"),
+    ],
+)
+def test_a_bad_request_is_answered_without_a_word(
+    request_line: bytes,
+    status: bytes,
+    preview: PreviewServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(server, "_WAIT_SECONDS", 0.1)
+    request = request_line + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    assert status in raw_answer(preview, request).split(b"\r\n")[0]
+    assert ask(preview, "/")[0] == 200
+    assert "".join(capfd.readouterr()) == ""
+
+
+def test_more_connections_than_there_are_places_are_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 3)
+    with PreviewServer("127.0.0.1", 0, lambda: FIGURES) as preview:
+        port = int(preview.url.rsplit(":", 1)[1].strip("/"))
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as late:
+            assert late.recv(100).startswith(b"HTTP/1.1 503")
+        for connection in held:
+            connection.close()
+        deadline = time.monotonic() + 10
+        while raw_answer(preview, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")[9:12] != b"200":
+            assert time.monotonic() < deadline, "the places were not given back"
+            time.sleep(0.1)
+
+
+def test_a_request_that_never_ends_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_REQUEST_SECONDS", 0.5)
+    with PreviewServer("127.0.0.1", 0, lambda: FIGURES) as preview:
+        port = int(preview.url.rsplit(":", 1)[1].strip("/"))
+        with socket.create_connection(("127.0.0.1", port), timeout=0.2) as connection:
+            deadline = time.monotonic() + 10
+            connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+            while time.monotonic() < deadline:
+                try:
+                    connection.sendall(b"a")
+                    if not connection.recv(1):
+                        break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+            assert time.monotonic() < deadline

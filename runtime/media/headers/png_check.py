@@ -1,0 +1,32 @@
+"""Looks at the chunks of a PNG before a decoder does (PNG 3rd edition, section 5).
+
+OpenCV's decoder of animations dies of some, and a chunk that claims 4 GB costs as much memory.
+"""
+
+from __future__ import annotations
+
+import struct
+
+__all__ = ["problem_of_png"]
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_CHUNK = struct.Struct(">I4s")
+_CHECKSUM_BYTES = 4
+_OF_ANIMATIONS = frozenset({b"acTL", b"fcTL", b"fdAT"})
+
+
+def problem_of_png(data: bytes) -> str:
+    """What is wrong with a PNG; empty where nothing is, and for other formats."""
+    if not data.startswith(_SIGNATURE):
+        return ""
+    position = len(_SIGNATURE)
+    while position + _CHUNK.size <= len(data):
+        length, kind = _CHUNK.unpack_from(data, position)
+        if kind in _OF_ANIMATIONS:
+            return "expected one picture, got several in one file; split it first"
+        position += _CHUNK.size + length + _CHECKSUM_BYTES
+        if position > len(data):
+            break
+        if kind == b"IEND":
+            return ""
+    return "expected a picture, but its content is damaged or cut off"

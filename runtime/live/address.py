@@ -13,7 +13,11 @@ __all__ = ["LIVE_HELP", "PIPE", "FrameMode", "frame_mode", "is_live", "shown_add
 
 PIPE = "-"
 """Raw frames on standard input or output."""
-LIVE_HELP = "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw)"
+LIVE_HELP = (
+    "0 or v4l2:///dev/video0 (webcam), csi://0 (Jetson camera), rtsp://…, http://…, gst:PIPELINE, "
+    "or - for raw frames on standard input (needs --raw)"
+)
+"""The live inputs, as the help of dehaze-run lists them."""
 
 _SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "gst:")
 _MAXIMUM_PIXELS = 2**26

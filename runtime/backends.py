@@ -1,4 +1,4 @@
-"""Which engine runs a model, and why: ONNX Runtime or TensorRT.
+"""Chooses the library that runs a model, ONNX Runtime or TensorRT, and says why.
 
 an .engine file, a model for TensorRT    TensorRT; an error where that cannot be
 `backend` onnxruntime or tensorrt        that one; an error where that cannot be

@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:
-    """With --json a failure is an object on standard output too."""
+    """Runs the command; with --json a failure becomes an object on standard output, too."""
     try:
         _run(options)
     except BatchError:
@@ -140,7 +140,7 @@ def _open(options: argparse.Namespace, threads: int | None) -> Dehazer:
 
 
 def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
-    """What `--json` says of the model; no backend where each machine took its own."""
+    """The model's part of the `--json` object; no backend where each machine took its own."""
     return {"model": options.model, "backend": backend, "strength": options.strength}
 
 
@@ -174,7 +174,7 @@ def _run_live(options: argparse.Namespace) -> None:
 
 
 def _default_threads(jobs: list[Job]) -> int | None:
-    """All cores for pictures; for videos all but one, which decodes and encodes meanwhile.
+    """Every core for pictures; for videos all but one, which decodes and encodes meanwhile.
 
     On two cores a 1280x720 video runs at 20 frames per second that way and at 17 with both.
     """
@@ -188,7 +188,7 @@ def _cores_but_one() -> int:
 
 
 def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
-    """One file, with a progress bar where it is a video."""
+    """Dehazes a single file, with a progress bar where it is a video."""
     from tqdm import tqdm
 
     from .files.job import run_job
@@ -206,7 +206,7 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
 
 
 def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace) -> None:
-    """Every file that is not done yet; one that fails does not stop the others."""
+    """Dehazes every file that is not done yet; a file that fails does not stop the others."""
     from .files.batch import is_done
     from .files.batch_report import BatchReport
 
@@ -230,7 +230,7 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
 def _outcomes(
     jobs: list[Job], run_options: RunOptions, options: argparse.Namespace, report: BatchReport
 ) -> Generator[Outcome, None, None]:
-    """Of every job, done here or on a cluster."""
+    """Yields the outcome of every job, done here or on a cluster."""
     if options.ray:
         from .files.ray_batch import ShippedModel, run_batch_on_ray
 

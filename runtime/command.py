@@ -1,4 +1,4 @@
-"""What every command of dehaze-edge does with an error: one line and an exit code."""
+"""Runs a command of dehaze-edge and turns an error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def positive_float(text: str) -> float:
 
 
 def printable(words: object) -> str:
-    """One line, whatever the names in it: a line feed becomes \\n, a terminal's command \\x1b."""
+    """Escapes control characters, so that the words take one line: a line feed becomes \\n."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(words))
 
 
@@ -72,6 +72,6 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
 
 
 def _discard_output() -> None:
-    """What is still to be printed; else Python would try, and complain, once more at its end."""
+    """Drops unprinted output; otherwise Python would try to print it at its end, and fail again."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

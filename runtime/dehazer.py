@@ -93,7 +93,7 @@ class Dehazer:
 
     @property
     def contract(self) -> ModelContract:
-        """What the model expects and where it comes from."""
+        """The limits, precision and origin of the model, as its file states them."""
         return self._session.contract
 
     def __call__(self, frames: DeepFrames) -> DeepFrames:
@@ -118,7 +118,7 @@ class Dehazer:
         return clear.reshape(frames.shape)
 
     def thumbnail(self, frames: DeepFrames) -> Thumbnail:
-        """What the estimator sees of a frame or batch, (H, W, 3) or (N, H, W, 3)."""
+        """The estimator's input for a frame or batch, (H, W, 3) or (N, H, W, 3)."""
         return thumbnail_of(self._as_batch(frames), self._threads)
 
     def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
@@ -172,7 +172,7 @@ class Dehazer:
         return out
 
     def _is_small(self, batch: DeepFrames) -> bool:
-        """Whether a whole graph can take these: it takes 8 bits, and 1/4 of them as thumbnail."""
+        """Returns whether the whole graph suits: 8 bits, and a thumbnail of 1/4 of the size."""
         return batch.dtype == np.uint8 and thumbnail_stride(*batch.shape[1:3]) == FINEST_STRIDE
 
     def _as_batch(self, frames: DeepFrames) -> Any:

@@ -50,13 +50,13 @@ _PROVIDERS = {
 
 @dataclass(frozen=True)
 class OnnxRuntimeOptions:
-    """How ONNX Runtime runs a model."""
+    """The options with which ONNX Runtime opens a model."""
 
     threads: int | None = None
     """Threads within one operator; None, or more than there are cores, stands for every core."""
     provider: Provider = "cpu"
-    """What executes the graph: `cuda` and `tensorrt` need `onnxruntime-gpu` and a GPU, and leave
-    to the CPU the operators that they lack."""
+    """The execution provider: `cuda` and `tensorrt` need `onnxruntime-gpu` and a GPU, and leave to
+    the CPU the operators that they lack."""
 
 
 class OnnxRuntimeSession:

@@ -25,7 +25,7 @@ __all__ = ["finished_output", "remove_leftovers"]
 _UNFINISHED = re.compile(r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-\d+\.part(\.[^.]*)?")
 _numbers = itertools.count()
 _open: set[Path] = set()
-"""What this process is writing."""
+"""The files that this process is writing."""
 
 
 @contextmanager

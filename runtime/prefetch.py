@@ -11,7 +11,7 @@ __all__ = ["Prefetch"]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
-"""How soon a blocked producer notices that nobody listens any more."""
+"""Seconds after which a blocked producer notices that its consumer has gone."""
 
 
 class _End:

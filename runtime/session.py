@@ -1,4 +1,4 @@
-"""What a backend must do. A backend is one file with one frozen options dataclass."""
+"""The interface of a backend. A backend is one file with one frozen options dataclass."""
 
 from __future__ import annotations
 

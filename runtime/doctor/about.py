@@ -1,4 +1,4 @@
-"""What dehaze-run says of itself and its machine: --doctor, --list-models."""
+"""Prints what `dehaze-run --doctor` and `--list-models` tell."""
 
 from __future__ import annotations
 

@@ -25,24 +25,24 @@ __all__ = ["SIZE", "SelfTest", "cell_means", "hazy_picture", "self_test"]
 
 EXPECTED = MODELS_FOLDER / "self-test.json"
 TOLERANCE = 3.0
-"""Of 255, for the mean of a cell."""
+"""The largest difference allowed for the mean of a cell, in steps of 1/255."""
 SIZE = (144, 192)
 """(H, W) of the picture whose result is stored."""
 _ROWS, _COLUMNS = 6, 8
-"""Of cells."""
+"""The rows and columns of cells over the picture."""
 
 
 @dataclass(frozen=True)
 class SelfTest:
-    """How a backend did."""
+    """The result of testing a backend on a known picture."""
 
     error: str
-    """In words; empty where it passed."""
+    """The reason of a failure; empty where the test passed."""
     worst_difference: float | None = None
     """The largest difference of a cell's mean from what is expected, of 255; None where nothing
     is known of these weights, so that only strength 0 was checked."""
     milliseconds: float | None = None
-    """Of the second run of one small picture: says that it ran, not how fast a video would."""
+    """Time of a second run on the small picture; it says little about the speed of videos."""
 
     @property
     def passed(self) -> bool:

@@ -203,7 +203,7 @@ def _blend(
     limit: Any,
     clear: NDArray[Any],
 ) -> None:
-    """One row: `share` of the lower cells' gain and bias, the rest of the upper ones'."""
+    """Dehazes a row between two rows of cells, with `share` of the lower one."""
     gain0, gain1 = gains[upper], gains[1 - upper]
     bias0, bias1 = biases[upper], biases[1 - upper]
     for i in range(len(hazy)):

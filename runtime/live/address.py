@@ -1,4 +1,4 @@
-"""Which INPUTs are live, and what their addresses say. Light: `dehaze-run --help` reads it."""
+"""Reads the addresses of live INPUTs. Light, since `dehaze-run --help` imports it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def frame_mode(text: str) -> FrameMode:
 
 
 def is_live(address: str) -> bool:
-    """Whether an INPUT is a camera, a stream or a pipe; a file named `0` is written ./0."""
+    """Returns whether an INPUT is a camera, a stream or a pipe; a file named `0` is written ./0."""
     return address == PIPE or address.isdecimal() or address.startswith(_SCHEMES)
 
 

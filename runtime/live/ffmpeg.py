@@ -33,7 +33,7 @@ _PLAUSIBLE_RATES = range(1, 241)
 
 @dataclass(frozen=True)
 class AvAddress:
-    """What FFmpeg needs to open a camera."""
+    """The address and options by which FFmpeg opens a camera."""
 
     url: str
     format: str | None = None
@@ -41,7 +41,7 @@ class AvAddress:
     is_device: bool = False
     """A camera on this computer: gone when it is gone, and nothing is buffered before it."""
     is_paced: bool = False
-    """Whether the server sends ahead of time, as HTTP does: frames then wait for their turn."""
+    """True if the server sends ahead of time, as HTTP does: frames then wait for their turn."""
 
 
 class AvSource(LiveSource):
@@ -97,7 +97,7 @@ class AvSource(LiveSource):
         self._timed_by_camera = self._container.format.name not in _UNTIMED_FORMATS
 
     def _describe(self) -> None:
-        """What a recording takes over, from the first connection."""
+        """Notes the properties that a recording takes over, from the first connection."""
         codec = self._stream.codec_context
         self.size = (codec.width, codec.height)
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -164,7 +164,7 @@ class AvSource(LiveSource):
                 ahead = self._clock.ahead(seconds, time.monotonic())
 
     def _is_played_out(self) -> bool:
-        """Whether the stream had a known length and is at its end: a file on a server."""
+        """Returns whether a stream of known length is at its end, such as a file on a server."""
         if not self._container.duration:
             return False
         end = ((self._container.start_time or 0) + self._container.duration) / av.time_base

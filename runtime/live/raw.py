@@ -39,7 +39,7 @@ class RawSource(LiveSource):
         self._descriptor = descriptor
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """Until the pipe is closed; the times come from the rate alone."""
+        """Yields frames until the pipe is closed; their times come from the frame rate alone."""
         index = 0
         while True:
             pixels = np.empty((self._mode.height, self._mode.width, 3), np.uint8)

@@ -40,22 +40,22 @@ _SAME_WISH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What to do with a live source."""
+    """The options for live input."""
 
     mode: FrameMode | None = None
     """Size and rate of raw frames, or those asked of a camera."""
     give_up_seconds: float | None = None
-    """How long to wait for the return of a lost stream; None waits for ever."""
+    """Seconds to wait for the return of a lost stream; None waits for ever."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     side_by_side: bool = False
-    """Whether the output shows the hazy frame to the left of the clear one."""
+    """True to show the hazy frame to the left of the clear one."""
     overwrite: bool = False
     preview_port: int | None = None
-    """Where a browser finds the live picture; 0 takes a free port, None has no preview."""
+    """The port of the preview; 0 takes a free port, None shows no preview."""
     preview_host: str = "127.0.0.1"
     """Whom it answers: 127.0.0.1 this computer alone, 0.0.0.0 everybody."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What else the preview shows: "model", "backend"."""
+    """Words that the preview shows beside its figures: "model", "backend"."""
 
 
 def _tell_stderr(line: str) -> None:

@@ -1,4 +1,4 @@
-"""What every live source has in common: frames with the time of their arrival."""
+"""The base of all live sources: frames with the time of their arrival."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LiveFrame(TimedFrame):
     """A frame of a camera; `pts` counts from its first one."""
 
     arrived: float
-    """When it was here, by time.monotonic(), in seconds."""
+    """The time of arrival, in seconds by time.monotonic()."""
 
 
 class LiveSource:
@@ -45,11 +45,11 @@ class LiveSource:
     """
 
     lossless = False
-    """Whether every frame is to be answered, however late; else the newest one wins."""
+    """True if every frame is dehazed, however late; False if the newest one wins."""
 
     def __init__(self, name: str, stop: threading.Event) -> None:
         self.name = name
-        """Without a password."""
+        """The address without its password."""
         self.frame_rate = Fraction(25)
         self.time_base = Fraction(1, _TICKS_PER_SECOND)
         self.colour_matrix = YuvMatrix.BT601
@@ -121,7 +121,7 @@ class CameraClock:
         return self._seconds + (step if 0 < step < wall + _JUMP_SECONDS else wall)
 
     def ahead(self, camera_seconds: float, now: float) -> float:
-        """How many seconds too early a frame is here, counted from the first one."""
+        """The seconds by which a frame arrived too early, counted from the first one."""
         if self._first_now is None:
             return 0.0
         return self._next(camera_seconds, now) - (now - self._first_now)

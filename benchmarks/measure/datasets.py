@@ -15,16 +15,16 @@ __all__ = ["Haze", "Item", "Measured", "pictures_to_measure"]
 
 
 class Haze(NamedTuple):
-    """How much haze a file's name announces."""
+    """The haze that a file's name announces."""
 
     beta: float
     """The scattering coefficient, per largest depth of the scene indoors."""
     label: str
-    """For a table."""
+    """The haze as text, for a table."""
 
 
 class Item(NamedTuple):
-    """One hazy picture."""
+    """A hazy picture and its clear one."""
 
     hazy: Path
     pair: HazyPair | None = None

@@ -1,4 +1,4 @@
-"""How long inference takes, models interleaved so that a noisy machine favours none."""
+"""Measures the time of inference, with models interleaved so that a noisy machine favours none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ LONGEST_S, FEWEST_SLOW = 60.0, 5
 
 @dataclass
 class Case:
-    """One model in one backend: opened, and what was timed."""
+    """A model opened in a backend, and its times."""
 
     model: Model
     method: Callable[[NDArray[np.uint8]], object]
@@ -52,7 +52,7 @@ class Case:
     device_ms: list[tuple[float, float, float]] = field(default_factory=list)
 
     def time(self, frame: NDArray[np.uint8]) -> None:
-        """One call, pixels to pixels."""
+        """Times one call, pixels to pixels."""
         started = time.perf_counter()
         self.method(frame)
         self.milliseconds.append(1000 * (time.perf_counter() - started))
@@ -176,7 +176,7 @@ def _row(
 def measure_stages(
     model: str, size: tuple[int, int], threads: int, runs: int | None
 ) -> dict[str, float]:
-    """What a call of the dehazer consists of, measured in turns with the whole call.
+    """Times the stages of a call of the dehazer, in turns with the whole call.
 
     Returns:
         Medians in milliseconds: `thumbnail`, `estimate`, `apply`, the three steps of the CPU path

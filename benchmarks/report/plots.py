@@ -1,4 +1,4 @@
-"""What the report draws: models by speed and quality, layers by what they cost in INT8."""
+"""Draws the report's plots: models by speed and quality, layers by their cost in INT8."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Plot:
 
 
 def plots(results: Sequence[Result]) -> list[Plot]:
-    """One for each size and number of threads at which two models or more are known.
+    """A plot for each size and number of threads for which two models or more are known.
 
     Scores of other pictures have a plot of their own.
     """

@@ -93,7 +93,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_json(path: Path) -> Any:
-    """Any JSON.
+    """Reads any JSON file.
 
     Raises:
         InputError: it cannot be read, or is something else.

@@ -54,8 +54,8 @@ def open_session(
     """Opens a model or engine file with the backend that it, the machine and the caller want.
 
     Args:
-        threads, provider: of ONNX Runtime; a provider other than the CPU asks for ONNX Runtime.
-        tensorrt: how TensorRT opens it; None for the defaults.
+        threads, provider: options of ONNX Runtime; a provider other than the CPU asks for it.
+        tensorrt: options of TensorRT; None for the defaults.
 
     Raises:
         ModelError, EngineMismatchError: the backend that was asked for, or that the file needs,
@@ -65,7 +65,9 @@ def open_session(
     if backend not in get_args(Backend):
         raise UsageError(f"expected backend {' or '.join(get_args(Backend))}, got {backend}")
     if backend == "tensorrt" and provider != "cpu":
-        raise UsageError(f"provider {provider} is one of ONNX Runtime's; leave the backend to it")
+        raise UsageError(
+            f"--provider {provider} is ONNX Runtime's, got backend tensorrt; leave one out"
+        )
     if path.suffix == ENGINE_SUFFIX:
         if backend == "onnxruntime" or provider != "cpu":
             raise UsageError(f"{path}: an engine runs in TensorRT alone; open the ONNX file")

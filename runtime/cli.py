@@ -84,7 +84,9 @@ def _run(options: argparse.Namespace) -> None:
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
     if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
-        raise UsageError("on a cluster each machine takes its own backend; leave it out")
+        raise UsageError(
+            "each machine of a cluster chooses its backend; leave --backend and --provider out"
+        )
     if plan.is_batch:
         _run_batch(plan, run_options, options)
         return

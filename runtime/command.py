@@ -43,7 +43,7 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     """Runs `action`; returns the exit code of the command `name`.
 
     Args:
-        interrupted: what to say after Ctrl-C: what is left behind, and how to go on.
+        interrupted: words to print after Ctrl-C: what is left behind, and how to go on.
     """
     if sys.stdout is None:  # started with it closed, `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # until the process ends

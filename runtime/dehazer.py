@@ -41,8 +41,8 @@ def open_dehazer(
             dehaze-export.
         threads: CPU threads for inference; None, or more than there are, takes every core.
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
-        backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
-            says what does and why.
+        backend, provider, tensorrt: the library that runs the model, see `open_session`;
+            `Dehazer.backend` names the choice and its reason.
 
     Raises:
         ModelError: no such model, or not a model of ours.
@@ -133,7 +133,7 @@ class Dehazer:
             ModelError: the model gives no estimate.
         """
         if not self.contract.has_grid:
-            raise ModelError(f"model {self.contract.name!r} gives no estimate")
+            raise ModelError(f"model {self.contract.name!r} gives no estimate; use another")
         return self._session.estimate(self._as_batch(frames), thumbnail)
 
     def apply(self, frames: DeepFrames, grid: Grid, out: DeepFrames | None = None) -> DeepFrames:
@@ -141,8 +141,8 @@ class Dehazer:
 
         Args:
             frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB.
-            grid: as of `estimate`; its cells cover the frame.
-            out: where to write, as `frames`; may be `frames` itself. None makes a new array.
+            grid: the estimate, from `estimate`; its cells cover the frame.
+            out: array for the result, shaped as `frames`, or `frames` itself. None makes one.
 
         Returns:
             Dehazed frames of the same shape and type.

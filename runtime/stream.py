@@ -48,7 +48,9 @@ class StreamOptions:
         if self.every < 1:
             raise UsageError(f"every must be at least 1, got {self.every}")
         if self.every > 1 and not self.temporal:
-            raise UsageError("to estimate only every few frames needs temporal smoothing")
+            raise UsageError(
+                f"every = {self.every} needs temporal smoothing; leave --no-temporal out"
+            )
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Stream:
     """Dehazes the frames of one video in their order.
 
     Args:
-        airlight: where the scene's airlight comes from; None for what was seen so far.
+        airlight: the way to find the scene's airlight; None takes the frames seen so far.
 
     Raises:
         ModelError: the model cannot do what the options ask.
@@ -93,8 +95,8 @@ class Stream:
 
         Args:
             frame: (H, W, 3) uint8 RGB; uint16, too, where the model gives an estimate.
-            seconds: its time in the video.
-            out: where to write where it can be chosen; may be `frame` itself.
+            seconds: the frame's time in the video.
+            out: array for the result, if it is of use; may be `frame` itself.
 
         Raises:
             InputError: wrong shape, type or size.

@@ -17,7 +17,7 @@ class StageTimes:
     """Collects the milliseconds that one stage spent on each frame.
 
     Args:
-        keep: how many of the newest to hold, for what runs for days; None holds all.
+        keep: number of newest times to hold, for runs of days; None holds all.
     """
 
     def __init__(self, keep: int | None = None) -> None:

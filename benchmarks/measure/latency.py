@@ -34,9 +34,9 @@ WARM_UP, WARM_UP_S = 3, 5.0
 STABLE = 0.02
 """The median's 95 % interval reaches at most this share of it to either side."""
 FEWEST, MOST = 20, 300
-"""Rounds, where their number is left to us."""
+"""Fewest and most rounds, unless --runs sets their number."""
 LONGEST_S, FEWEST_SLOW = 60.0, 5
-"""After so many seconds at one size so few rounds are enough."""
+"""Seconds at one size after which as few rounds are enough."""
 
 
 @dataclass

@@ -24,7 +24,7 @@ _TOTALS = (
 
 
 class Power(NamedTuple):
-    """While one model ran without a pause."""
+    """The power and energy while one model ran without a pause."""
 
     watts: float
     """Mean of the whole module, idle power included."""

@@ -1,4 +1,4 @@
-"""Scores of pictures as a row of the results, and what a row says when it is summed up."""
+"""Turns scores of pictures into rows of results, and sums rows up."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Level:
 
 
 def levels(row: QualityRow) -> list[Level]:
-    """The lightest first; none where the names of the files do not tell them."""
+    """The levels of haze, lightest first; none where the names of the files do not tell them."""
     found: dict[tuple[float, str], list[dict[str, Scalar]]] = {}
     for picture in row.pictures:
         beta, haze = picture.get("beta"), picture.get("haze")

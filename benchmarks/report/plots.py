@@ -93,7 +93,7 @@ def _label(name: str, backend: str) -> str:
 
 
 def plot_table(plot: Plot) -> Table:
-    """The same for readers without pictures."""
+    """A plot as a table, for readers without pictures."""
     rows = [
         [p.label, f"{p.milliseconds:.2f}", f"{p.psnr_db:.2f}", "yes" if p in plot.front else ""]
         for p in sorted(plot.points, key=lambda p: p.milliseconds)

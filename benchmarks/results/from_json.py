@@ -26,7 +26,7 @@ def from_json(value: Any, wanted: Any, where: str) -> Any:
     """`value` as the type `wanted`: a dataclass, list, dict, union, Literal or plain type.
 
     Args:
-        where: what the value is called in an error.
+        where: the value's name in an error.
 
     Raises:
         WrongValueError: it is something else.

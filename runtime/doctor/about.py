@@ -18,7 +18,7 @@ def print_diagnosis(options: argparse.Namespace) -> None:
     diagnosis = diagnose(options.model, tensorrt=TensorRTOptions(plugin=options.plugin))
     print(json.dumps(diagnosis.as_dict()) if options.json else diagnosis)
     if diagnosis.exit_code:
-        raise DehazeError("the backend that dehaze-run takes does not pass its self-test")
+        raise DehazeError("the default backend failed its self-test; see the lines above")
 
 
 def print_models(options: argparse.Namespace) -> None:

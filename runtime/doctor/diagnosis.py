@@ -97,7 +97,7 @@ def diagnose(
     """Looks around and runs the self-tests. No engine is built for them.
 
     Args:
-        model: what to run; engines are looked for beside it and beside the shipped models.
+        model: the model to run; engines are looked for beside it and beside the shipped models.
 
     Raises:
         ModelError: no such model.

@@ -26,7 +26,7 @@ _MODE = re.compile(r"(\d+)x(\d+)@(\d+(?:\.\d+)?|\d+/\d+)")
 
 @dataclass(frozen=True)
 class FrameMode:
-    """Size and rate of raw frames, or those asked of a camera."""
+    """Size and frame rate of raw frames; for a camera, those to request."""
 
     width: int
     height: int

@@ -50,7 +50,7 @@ class AvSource(LiveSource):
     Args:
         tell: called with one line for each loss and return.
         explain: makes a message of the error of the first attempt.
-        give_up_seconds: how long to wait for the return of a lost stream; None waits for ever.
+        give_up_seconds: time to wait for the return of a lost stream; None waits for ever.
 
     Raises:
         InputError: it cannot be opened at the start.

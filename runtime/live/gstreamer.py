@@ -41,7 +41,7 @@ class GStreamerSource(LiveSource):
     """A pipeline opened by OpenCV.
 
     Args:
-        pipeline: as for gst-launch-1.0; where it has no appsink, one is appended.
+        pipeline: a pipeline for gst-launch-1.0; without an appsink, one is appended.
 
     Raises:
         InputError: OpenCV has no GStreamer, or the pipeline does not run.

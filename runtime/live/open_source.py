@@ -30,10 +30,10 @@ def open_source(
     """Opens what `address.is_live` takes for live.
 
     Args:
-        mode: of raw frames, or asked of a camera.
+        mode: size and frame rate of raw frames; for a camera, those to request.
         stop: ends the reading when set.
         tell: called with one line for each loss and return of a stream.
-        give_up_seconds: how long to wait for the return of a lost stream; None waits for ever.
+        give_up_seconds: time to wait for the return of a lost stream; None waits for ever.
 
     Raises:
         InputError: no such camera, or it cannot be opened.

@@ -92,7 +92,9 @@ def run_live(
     """
     options = options or LiveOptions()
     if target is None and options.preview_port is None:
-        raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
+        raise UsageError(
+            "expected an OUTPUT file, - for raw frames, or --preview PORT to watch; got none"
+        )
     stop = threading.Event()
     patience = options.give_up_seconds
     with (

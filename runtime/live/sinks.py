@@ -62,7 +62,9 @@ def open_sink(
     else:
         path = Path(target)
         if path.suffix.lower() == ".avi" and not source.lossless:
-            raise UsageError("an .avi holds no times, and a camera has gaps; name an .mp4 or .mkv")
+            raise UsageError(
+                "expected an .mp4 or .mkv; an .avi holds no times, and a camera has gaps"
+            )
         with (
             finished_output(path, overwrite=overwrite) as unfinished,
             VideoWriter(unfinished, source, encoder) as writer,

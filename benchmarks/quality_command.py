@@ -1,4 +1,4 @@
-"""`dehaze-bench quality`: measures each method in turn and says what came out."""
+"""`dehaze-bench quality`: measures the methods in turn and prints their scores."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def open_session(
         raise UsageError(f"expected backend {' or '.join(get_args(Backend))}, got {backend}")
     if backend == "tensorrt" and provider != "cpu":
         raise UsageError(
-            f"--provider {provider} is ONNX Runtime's, got backend tensorrt; leave one out"
+            f"provider {provider} is one of ONNX Runtime's, got backend tensorrt; leave one out"
         )
     if path.suffix == ENGINE_SUFFIX:
         if backend == "onnxruntime" or provider != "cpu":

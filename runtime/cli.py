@@ -147,7 +147,7 @@ def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
 
 
 def _run_live(options: argparse.Namespace) -> None:
-    """A camera, a stream or a pipe, until it ends or is stopped."""
+    """Dehazes a camera, a stream or a pipe until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
     if options.preview_host and options.preview is None:
         raise UsageError("--preview-host needs --preview PORT")

@@ -24,7 +24,7 @@ __all__ = ["DehazedFrame", "Stream", "StreamOptions", "auto_strength"]
 SHARE = 0.2
 """Share of a new frame's estimate in the smoothed gain."""
 _ENOUGH_TRUST = 0.8
-"""On average over the cells; below it a frame between two estimates gets one of its own."""
+"""Least mean trust of the cells; below it a frame between two estimates gets its own."""
 _CLEAR_HAZE, _HAZY_HAZE = 0.16, 0.24
 """`auto` leaves frames below the first alone and takes all haze from the second on.
 
@@ -180,7 +180,7 @@ class _State:
         return cls(cells, airlight, luminance, shape, grid.cell, trust)
 
     def moved(self, motion: Motion, luminance: NDArray[np.uint8]) -> _State:
-        """The same one frame later."""
+        """The state one frame later: its cells move with the picture."""
         return replace(
             self,
             cells=moved(self.cells, motion.source),

@@ -33,9 +33,9 @@ class Adapter:
     input: tuple[float, float] = (0, 1)
     """The values that 0 and 255 of a picture become, before mean and std."""
     mean: tuple[float, ...] = (0,)
-    """Subtracted from the input, one for all channels or three in the model's order."""
+    """Mean to subtract from the input, one for all channels or three in the model's order."""
     std: tuple[float, ...] = (1,)
-    """The input is divided by it after that."""
+    """Standard deviation by which the input is divided after that."""
     output: tuple[float, float] = (0, 1)
     """The output values that become 0 and 255; values outside are clipped."""
     order: str = "rgb"

@@ -86,10 +86,10 @@ def about_method(argument: str, method: Method) -> Model:
 
 
 def expect_different(arguments: Sequence[str]) -> None:
-    """Rows of results are told apart by these.
+    """Refuses the same argument twice: rows of results are told apart by it.
 
     Raises:
-        UsageError: one is there twice.
+        UsageError: an argument is given twice.
     """
     for argument in arguments:
         if arguments.count(argument) > 1:

@@ -117,7 +117,7 @@ def _below(file: Path, folder: Path) -> str:
 
 
 def _short(path: Path) -> str:
-    """Below the current folder where it is, so that no one's home folder is in a report."""
+    """Shortens a path below the current folder, so that no home folder is in a report."""
     if path.parent == MODELS_FOLDER:
         return f"dehaze/runtime/weights/{path.name}"
     here = Path.cwd()

@@ -84,7 +84,7 @@ def scatter_svg(points: Sequence[Point]) -> str:
 
 
 def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> str:
-    """Beside the point, where no other label is and the picture does not end."""
+    """Places a label beside its point, where no other label is and the picture does not end."""
     label = label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1]}…"
     width = 7.2 * len(label)
     lines = [step for distance in range(0, 160, 13) for step in (-distance, distance)]

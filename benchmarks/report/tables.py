@@ -14,7 +14,7 @@ __all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "
 
 
 class Table(NamedTuple):
-    """Words; the first cell of a row says what it is about."""
+    """A table of words; the first cell of a row names it."""
 
     title: str
     """Empty where the heading above says it."""

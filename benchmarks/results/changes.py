@@ -72,7 +72,7 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
 
 
 def by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
-    """The rows by what they are about."""
+    """The rows by their keys, see `key_of`."""
     return {key_of(row): row for row in result.results}
 
 

@@ -1,4 +1,4 @@
-"""`dehaze-bench compare`: is a new result worse than an old one, beyond noise? See `changes`."""
+"""`dehaze-bench compare`: finds where a new result is worse than an old one, beyond noise."""
 
 from __future__ import annotations
 

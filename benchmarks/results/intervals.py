@@ -12,7 +12,7 @@ __all__ = ["Interval", "mean_interval", "median_is_stable", "ratio_interval"]
 
 Interval: TypeAlias = tuple[float, float]
 DRAWS_OF_MEANS, DRAWS_OF_MEDIANS = 10_000, 2000
-"""Medians take longer, and end in whole samples all the same."""
+"""Draws of the bootstrap. Medians take longer, and fewer draws are enough for them."""
 _LIMITS = (2.5, 97.5)
 Samples: TypeAlias = NDArray[Any]
 

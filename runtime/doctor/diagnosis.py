@@ -94,7 +94,7 @@ def _outcome(check: BackendCheck) -> str:
 def diagnose(
     model: str | Path = DEFAULT_MODEL, *, tensorrt: TensorRTOptions | None = None
 ) -> Diagnosis:
-    """Looks around and runs the self-tests. No engine is built for them.
+    """Examines this machine and runs the self-tests, for which no engine is built.
 
     Args:
         model: the model to run; engines are looked for beside it and beside the shipped models.
@@ -128,7 +128,7 @@ def _plugin(options: TensorRTOptions) -> Finding:
 
 
 def _check_backends(path: Path, options: TensorRTOptions) -> list[BackendCheck]:
-    """The one that `auto` takes, then the other one."""
+    """Checks the backend that `auto` takes, then the other one."""
     default = _check(path, "auto", options)
     names = [name for name in ("onnxruntime", "tensorrt") if name != default.name]
     return [default, *(_check(path, name, options) for name in names)]

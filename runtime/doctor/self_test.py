@@ -1,4 +1,4 @@
-"""A small hazy picture and what the shipped model makes of it: does a backend compute rightly here?
+"""Tests whether a backend computes rightly, on a small hazy picture whose result is known.
 
     python -m dehaze.runtime.doctor.self_test > runtime/weights/self-test.json  # after new weights
 

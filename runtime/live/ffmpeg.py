@@ -23,11 +23,11 @@ from .source import LiveFrame, LiveSource
 __all__ = ["AvAddress", "AvSource"]
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
-"""After how long a silent camera counts as lost."""
+"""Seconds after which a silent camera counts as lost."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _END_SECONDS = 1.0
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
-"""FFmpeg makes up 25 frames per second for them."""
+"""Formats without times, for which FFmpeg makes up 25 frames per second."""
 _PLAUSIBLE_RATES = range(1, 241)
 
 
@@ -113,7 +113,7 @@ class AvSource(LiveSource):
         )
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """A stream that is lost is waited for."""
+        """Yields frames, and waits for a stream that is lost."""
         had_frames = False
         while True:
             try:
@@ -200,7 +200,7 @@ class AvSource(LiveSource):
                 return True
 
     def _note_return(self) -> None:
-        """A stream is back with its first frame: a server that takes calls may have no picture."""
+        """Reports a stream's return at its first frame: a server may answer without a picture."""
         if self._lost_at is not None:
             away = time.monotonic() - self._lost_at
             self._tell(f"{self.name}: back after {away:.1f} s")

@@ -65,7 +65,7 @@ class GStreamerSource(LiveSource):
         self.colour_matrix = matrix_of(_UNSPECIFIED, height)
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """Frames are timed by their arrival."""
+        """Yields frames, timed by their arrival."""
         while not self._stop.is_set():
             if not self._capture.grab():
                 break

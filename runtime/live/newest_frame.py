@@ -1,4 +1,4 @@
-"""An iterator over the newest items alone: how latency stays at one frame behind a slow model."""
+"""Iterates over the newest items alone, so that latency stays at one frame behind a slow model."""
 
 from __future__ import annotations
 

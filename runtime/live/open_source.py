@@ -27,7 +27,7 @@ def open_source(
     tell: Callable[[str], None],
     give_up_seconds: float | None = None,
 ) -> LiveSource:
-    """Opens what `address.is_live` takes for live.
+    """Opens a live input, see `address.is_live`.
 
     Args:
         mode: size and frame rate of raw frames; for a camera, those to request.

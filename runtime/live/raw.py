@@ -1,4 +1,4 @@
-"""Raw RGB frames on standard input and output: how other programs are joined by pipes."""
+"""Reads and writes raw RGB frames on standard input and output, to join programs by pipes."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class LiveOptions:
     """The options for live input."""
 
     mode: FrameMode | None = None
-    """Size and rate of raw frames, or those asked of a camera."""
+    """Size and frame rate of raw frames; for a camera, those to request."""
     give_up_seconds: float | None = None
     """Seconds to wait for the return of a lost stream; None waits for ever."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
@@ -53,7 +53,7 @@ class LiveOptions:
     preview_port: int | None = None
     """The port of the preview; 0 takes a free port, None shows no preview."""
     preview_host: str = "127.0.0.1"
-    """Whom it answers: 127.0.0.1 this computer alone, 0.0.0.0 everybody."""
+    """The address on which the preview listens: 127.0.0.1 for this computer, 0.0.0.0 for all."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Words that the preview shows beside its figures: "model", "backend"."""
 
@@ -132,7 +132,7 @@ def run_live(
 
 
 def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
-    """Writes what became of a frame, at its time."""
+    """Writes a dehazed frame, at its time."""
     shown = beside(frame.pixels, clear.pixels) if side_by_side else clear.pixels
     output.write(replace(frame, pixels=shown))
 

@@ -66,7 +66,7 @@ class LiveSource:
         self._is_read = False
 
     def read(self) -> Iterator[LiveFrame]:
-        """Frames as they come.
+        """Yields frames as they come.
 
         Raises:
             InputError: the camera vanished, or the stream stayed away for too long.
@@ -136,5 +136,5 @@ class CameraClock:
         return self._last_ticks
 
     def restart(self) -> None:
-        """The camera's clock begins anew: another connection."""
+        """Starts anew, since another connection has another clock."""
         self._last_camera = None

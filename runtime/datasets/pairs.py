@@ -81,7 +81,7 @@ class _Place(NamedTuple):
 
 
 def find_pairs(folder: Path) -> list[HazyPair]:
-    """Every hazy picture in `folder` or below with its clear one, by scene and then by name.
+    """The hazy pictures in `folder` or below with their clear ones, by scene and then by name.
 
     A clear picture belongs to the hazy ones of the same name, of the same name but for `_hazy` and
     `_GT`, or of the same index; the file formats may differ.

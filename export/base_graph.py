@@ -17,8 +17,8 @@ from .image_graph import model_from_estimator, model_from_image_network
 Target = Literal["onnxruntime", "onnxruntime-arm", "tensorrt"]
 """The engine that a graph is written for."""
 Form = Literal["standard", "plugin", "gridsample"]
-"""How deformable convolution is written: ONNX's DeformConv, our TensorRT plugin's node, or out of
-GridSample, for ONNX Runtime before 1.25 and as a cross-check."""
+"""The form of deformable convolution: ONNX's DeformConv, our TensorRT plugin's node, or built
+from GridSample, for ONNX Runtime before 1.25 and as a cross-check."""
 
 
 def base_model(network: Network, name: str, target: Target, form: Form) -> ModelProto:

@@ -194,7 +194,7 @@ ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible")
 
 
 def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """Which of these options the user gave."""
+    """The flags that the user gave, of these options."""
     return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
 
 

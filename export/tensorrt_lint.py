@@ -23,10 +23,10 @@ from .typed_graph import TypedGraph
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing in a graph that TensorRT does not take, or takes for something else."""
+    """A problem in a graph: something that TensorRT refuses, or misunderstands."""
 
     node: str
-    """Its name, or its first output where it has none; empty for the model as a whole."""
+    """The node's name, or its first output where it has none; empty for the model as a whole."""
     operator: str
     """Empty for the model as a whole."""
     rule: str
@@ -35,7 +35,7 @@ class Finding:
     message: str
     """Expected, got, what to do."""
     versions: tuple[TensorRtVersion, ...]
-    """Of TensorRT, among those asked for."""
+    """The TensorRT versions that it concerns, among those asked for."""
 
 
 def lint(
@@ -69,7 +69,7 @@ def lint(
 
 
 def report(findings: Sequence[Finding]) -> list[str]:
-    """One line each, errors first."""
+    """One line for each finding, errors first."""
     return [
         f"{found.severity} with TensorRT {' and '.join(map(str, found.versions))}: "
         f"{found.operator or 'model'} {found.node}".rstrip()

@@ -1,4 +1,4 @@
-"""What TensorRT's ONNX parser accepts, as tables; `tensorrt_lint` holds a graph against them.
+"""Tables of what TensorRT's ONNX parser accepts; `tensorrt_lint` holds a graph against them.
 
 Facts from onnx/onnx-tensorrt: docs/operators.md of 10.1 (nearest stored to 10.3) and 11.1, the
 importers of 10.1 and 11.0, docs/Changelog.md; and from NvInfer.h of v10.3.0 and v11.1. No engine
@@ -25,7 +25,7 @@ JETPACK_6 = TensorRtVersion(10, 3)
 NEWEST = TensorRtVersion(11, 1)
 
 OPSETS: Mapping[int, range] = {10: range(9, 21), 11: range(9, 25)}
-"""By major version: opsets of the default domain (first lines of docs/operators.md)."""
+"""Opsets of the default domain by TensorRT's major version (first lines of docs/operators.md)."""
 
 MAXIMUM_RANK = 8
 """Dims::MAX_DIMS (NvInferRuntimeBase.h)."""
@@ -118,7 +118,7 @@ RANKS: Mapping[str, range] = {
     "SpaceToDepth": range(4, 5),
     **dict.fromkeys(("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool"), range(3, 6)),
 }
-"""Of input 0."""
+"""The ranks that input 0 may have."""
 
 ATTRIBUTES: Mapping[tuple[str, str], Set[int | str]] = {
     **{(name, "dilations"): {1} for name in ("MaxPool", "AveragePool", "LpPool")},

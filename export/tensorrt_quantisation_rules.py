@@ -20,7 +20,7 @@ _PAIR = ("QuantizeLinear", "DequantizeLinear")
 
 
 def _attribute(node: NodeProto, name: str) -> object:
-    """None where it is missing."""
+    """The attribute of a node, or None where it is missing."""
     return next(
         (onnx.helper.get_attribute_value(a) for a in node.attribute if a.name == name), None
     )

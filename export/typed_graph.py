@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper, shape_inference
 
 Shape = tuple[int | None, ...]
-"""None where the size is not fixed."""
+"""A tensor's shape; None for a size that is not fixed."""
 
 
 class TypedGraph:
@@ -111,5 +111,5 @@ def type_name(kind: int) -> str:
 
 
 def type_names(kinds: Iterable[int]) -> str:
-    """Each once, in alphabetical order."""
+    """The names of the types, each once, in alphabetical order."""
     return ", ".join(sorted({type_name(kind) for kind in kinds}))

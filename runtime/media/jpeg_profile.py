@@ -7,7 +7,7 @@ import struct
 __all__ = ["SEGMENT_BYTES", "with_profile"]
 
 SEGMENT_BYTES = 65_519
-"""Of profile in one segment (ICC.1:2022, B.4): 65 535 without length, mark and the two numbers."""
+"""Bytes of a profile in a segment (ICC.1:2022, B.4): 65 535 less length, mark and two numbers."""
 _MARK = b"ICC_PROFILE\0"
 _APP0, _APP1, _APP2 = 0xE0, 0xE1, 0xE2
 

@@ -167,7 +167,7 @@ def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
 
 
 def pictures_side_by_side(before: Picture, after: Picture) -> Picture:
-    """Both in one picture, before on the left."""
+    """Puts both into one picture, before on the left."""
     alpha = None if after.alpha is None else side_by_side(after.alpha, after.alpha)
     return replace(after, rgb=side_by_side(before.rgb, after.rgb), alpha=alpha)
 

@@ -36,7 +36,7 @@ class _Directory(NamedTuple):
     order: str
     """`<` or `>` for struct."""
     pointer: int
-    """Where the offset of the directory is stored."""
+    """The position at which the offset of the directory is stored."""
     start: int
     """Offset of the first entry."""
     entries: int
@@ -87,7 +87,7 @@ def with_upright_orientation(exif: bytes) -> bytes:
 
 
 def has_unassociated_alpha(data: bytes) -> bool:
-    """Whether a TIFF's colours are not premultiplied with its alpha (TIFF 6.0, section 18)."""
+    """Returns whether a TIFF's colours are not premultiplied with alpha (TIFF 6.0, 18)."""
     directory = _directory(data)
     entry = _entry(data, directory, EXTRA_SAMPLES) if directory else None
     if directory is None or entry is None:

@@ -33,19 +33,19 @@ _COPIED_KINDS = frozenset({"audio", "subtitle"})
 _MAXIMUM_PIXELS = 2**26
 """8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
 _LOST_SECONDS = 1.0
-"""What a file may lack whose header gives no length of the video alone."""
+"""Seconds of video that may be missing in a file whose header gives only the file's length."""
 
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """One frame with its place in time."""
+    """A frame with its place in time."""
 
     pixels: NDArray[np.uint8]
     """(H, W, 3) uint8 RGB, upright."""
     pts: int
     """Presentation time in units of the stream's `time_base`."""
     duration: int
-    """In the same units; 0 where the file does not say."""
+    """The duration in the units of `pts`; 0 where the file does not say."""
 
 
 class VideoReader:
@@ -90,7 +90,7 @@ class VideoReader:
 
     @property
     def expected_frames(self) -> int | None:
-        """What the header says, else what duration and rate say; None where neither is known."""
+        """The number of frames, by the header or by duration and rate; None if not known."""
         if self.stream.frames:
             return self.stream.frames
         if self.container.duration:
@@ -99,7 +99,7 @@ class VideoReader:
 
     @property
     def colour_matrix(self) -> YuvMatrix:
-        """Between YUV and RGB; where the file says nothing, BT.709 for HD and BT.601 below."""
+        """The YUV matrix; where the file says nothing, BT.709 for HD and BT.601 below."""
         return matrix_of(int(self.codec.colorspace), self.codec.height)
 
     @property
@@ -129,7 +129,7 @@ class VideoReader:
         return self.container.chapters()
 
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
-        """Every frame in order of presentation, and the packets of the copied streams between."""
+        """Yields every frame in order of presentation, and the copied packets between."""
         packets, video_end, end = 0, 0.0, 0.0
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts = expected_pts
@@ -233,7 +233,7 @@ def rgb_of(frame: VideoFrame, size: tuple[int, int], matrix: YuvMatrix) -> NDArr
 
 
 def _end_seconds(packet: Packet[Any]) -> float:
-    """Where a packet's presentation ends; 0 where nothing is known."""
+    """The time, in seconds, at which a packet's presentation ends; 0 where nothing is known."""
     begin = packet.dts if packet.pts is None else packet.pts
     if begin is None or packet.time_base is None:
         return 0.0

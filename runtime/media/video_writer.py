@@ -43,7 +43,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How the result is encoded."""
+    """The codec and quality of the result."""
 
     codec: str | None = None
     """A key of CODECS or any video encoder in PyAV's FFmpeg; None takes H.264, VP9 in a .webm."""
@@ -74,7 +74,7 @@ class EncoderOptions:
 
 
 class VideoSource(Protocol):
-    """What a result takes over from what it was made of: a VideoReader or a camera."""
+    """The properties that a result takes over from a VideoReader or a camera."""
 
     @property
     def frame_rate(self) -> Fraction: ...

@@ -123,7 +123,7 @@ def _new_config(builder: trt.Builder, options: EngineOptions) -> trt.IBuilderCon
 
 
 def _libraries_in_plan(parser: trt.OnnxParser, plugin: Path | None) -> list[str]:
-    """What a version-compatible engine must carry to run where they are not installed."""
+    """The libraries that a version-compatible engine carries for machines that lack them."""
     try:
         libraries = [str(library) for library in parser.get_used_vc_plugin_libraries()]
     except RuntimeError as error:

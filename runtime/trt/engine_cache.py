@@ -27,7 +27,7 @@ class CachedEngine:
 
     path: Path
     built_because: str
-    """Why it was built just now, in words; empty when it was there already."""
+    """The reason for building it just now; empty when it was there already."""
 
 
 def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> Path:
@@ -106,7 +106,7 @@ def load_engine(
 
 
 def _misfit_of_lean(header: EngineHeader) -> str:
-    """Why the lean runtime cannot take an engine that TensorRT could, or empty."""
+    """The reason why the lean runtime cannot take an engine that TensorRT could, or empty."""
     from .library import LEAN  # imports TensorRT
 
     if not LEAN or header.version_compatible:
@@ -160,7 +160,7 @@ def _build(model: Path, out: Path | None, options: EngineOptions, header: Engine
 
 
 def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
-    """What helps when TensorRT cannot take a node of the model."""
+    """The remedy when TensorRT cannot take a node of the model."""
     target = header.contract(str(model)).target
     if target != "tensorrt":
         return f"; the model was written for {target}: export it for tensorrt"
@@ -168,7 +168,7 @@ def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
 
 
 def _misfit(path: Path, wanted: EngineHeader) -> str:
-    """Why the engine at `path` is not the one wanted, or empty."""
+    """The reason why the engine at `path` is not the one wanted, or empty."""
     if not path.exists():
         return "expected an engine, got none"
     try:
@@ -179,7 +179,7 @@ def _misfit(path: Path, wanted: EngineHeader) -> str:
 
 
 def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:
-    """Of the engine that these options ask for, here."""
+    """The header that an engine must have to run on this machine with these options."""
     content = model_bytes(model)
     metadata = metadata_from_onnx(content, str(model))
     contract = ModelContract.from_metadata(metadata, str(model))
@@ -222,7 +222,7 @@ def _plugin_sha256(plugin: Path | None) -> str:
 
 
 def build_command(model: Path | None, more: str = "") -> str:
-    """What to type on the device, and `more` options."""
+    """The command to type on the device, with `more` options."""
     if model is not None and needs_plugin(model):
         more += f" --plugin build/plugin/{LIBRARY}"
     name = model.name if model else "MODEL.onnx"

@@ -1,4 +1,4 @@
-"""What an engine depends on: the GPU and the TensorRT version of this machine."""
+"""Reads what an engine depends on: the GPU and the TensorRT version of this machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import ModelError, one_line
 __all__ = ["MINIMUM_VERSION", "TensorRTHost", "tensorrt_host"]
 
 MINIMUM_VERSION = (10, 3)
-"""Of JetPack 6; older versions cannot build strongly typed networks from our models."""
+"""TensorRT of JetPack 6; older versions cannot build strongly typed networks from our models."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class TensorRTHost:
     compute_capability: tuple[int, int]
     """(8, 7) on an Orin."""
     tensorrt_version: str
-    """As TensorRT itself says: `10.3.0`, `10.13.3.9.post1`, ..."""
+    """The version as TensorRT itself prints it: `10.3.0`, `10.13.3.9.post1`, ..."""
 
     @property
     def tensorrt_release(self) -> tuple[int, ...]:

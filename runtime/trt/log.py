@@ -1,4 +1,4 @@
-"""What TensorRT says goes wrong, kept for our own error messages. Needs TensorRT to import."""
+"""Keeps TensorRT's error messages for our own. Needs TensorRT to import."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TensorRTLog(trt.ILogger):  # type: ignore[misc]  # tensorrt ships no type 
     def __init__(self) -> None:
         super().__init__()
         self.errors: list[str] = []
-        """One line each, oldest first: the first is the cause, later ones are its echo."""
+        """The messages, oldest first: the first is the cause, later ones are its echo."""
 
     def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
         """Called by TensorRT, from any of its threads."""

@@ -1,4 +1,4 @@
-"""How to build an engine, and how the TensorRT backend opens and runs one.
+"""The options for building an engine, and for opening and running one.
 
 None of it needs TensorRT to import.
 """
@@ -18,7 +18,7 @@ from ..session import Shape, ShapeRange
 __all__ = ["EngineOptions", "HardwareCompatibility", "Shape", "ShapeRange", "TensorRTOptions"]
 
 HardwareCompatibility: TypeAlias = Literal["none", "same_compute_capability", "ampere_plus"]
-"""Which GPUs an engine runs on: only this one, those alike, or every one since Ampere (8.0).
+"""The GPUs that an engine runs on: this one, those of its compute capability, or all since Ampere.
 
 TensorRT has `same_compute_capability` in later versions than 10.3, and NVIDIA supports neither
 of the last two on JetPack.
@@ -30,7 +30,7 @@ UP_TO_1080P = ShapeRange((1, 64, 64, 3), (1, 720, 1280, 3), (1, 1080, 1920, 3))
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How TensorRT builds an engine. Its precision is that of the ONNX file."""
+    """The options with which TensorRT builds an engine. Its precision is that of the ONNX file."""
 
     shapes: ShapeRange = UP_TO_1080P
     """One frame of up to 1080p, fastest at 720p."""
@@ -64,7 +64,7 @@ def _tell(line: str) -> None:
 
 @dataclass(frozen=True)
 class TensorRTOptions:
-    """How TensorRT opens and runs a model."""
+    """The options with which TensorRT opens and runs a model."""
 
     build: EngineOptions | None = None
     """The engine to use of a model, and to build where it is not there. None takes whatever
@@ -75,7 +75,7 @@ class TensorRTOptions:
     """Our plugin library; None looks for it where a model or engine needs it (see
     `plugin_library`)."""
     engine_folder: Path | None = None
-    """Where engines are kept; None for the model's folder."""
+    """The folder in which engines are kept; None for the model's folder."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

@@ -24,7 +24,7 @@ OMEGA = 0.95
 PATCH = 15
 """Pixels along each side of the patch."""
 LEAST_TRANSMISSION = 0.1
-"""Their t0: below it a division by t would only show noise."""
+"""The t0 of He et al.: below it a division by t would only show noise."""
 BRIGHTEST = 0.001
 """Share of the pixels, by dark channel, among which the airlight is looked for."""
 GUIDED_RADIUS = 60

@@ -55,7 +55,7 @@ class Grid:
     """Pixels per cell, along each axis. The cells may reach beyond the last row and column."""
 
     def scaled(self, strength: float) -> Grid:
-        """Between the identity (0) and this grid (1)."""
+        """The grid between the identity (strength 0) and this one (strength 1)."""
         if strength == 1:
             return self
         identity = np.array([1, 0, 0, 0], np.float32)

@@ -33,9 +33,9 @@ class ExportOptions:
     precision: Precision = "fp32"
     targets: Sequence[Target] = ("onnxruntime",)
     form: Form | None = None
-    """How deformable convolution is written; None: the plugin for TensorRT, else standard."""
+    """The form of deformable convolution; None takes the plugin for TensorRT, else standard."""
     data: Sequence[str] = ()
-    """What INT8 is calibrated on, as `--data` of dehaze-train."""
+    """The data that INT8 is calibrated on, as `--data` of dehaze-train."""
     pictures: int = 24
     """Number of pictures to calibrate on, and of others to measure on."""
     maximum_drop_db: float | None = 0.2

@@ -35,7 +35,7 @@ class OpenedSession(NamedTuple):
     backend: str
     """`onnxruntime`, `onnxruntime with cuda` or `tensorrt`."""
     reason: str
-    """In one line: `expected an NVIDIA GPU, got none (...)`."""
+    """The reason, in one line: `expected an NVIDIA GPU, got none (...)`."""
 
     @property
     def why(self) -> str:

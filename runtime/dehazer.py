@@ -88,7 +88,7 @@ class Dehazer:
 
     @property
     def backend(self) -> str:
-        """What runs the model and why, in one line: `onnxruntime: as asked`."""
+        """The backend and the reason for it, in one line: `onnxruntime: as asked`."""
         return self.opened.why
 
     @property

@@ -28,7 +28,7 @@ class Item(NamedTuple):
 
     hazy: Path
     pair: HazyPair | None = None
-    """None for a photograph without reference."""
+    """The clear picture; None for a photograph without reference."""
     haze: Haze | None = None
 
     @property
@@ -38,12 +38,12 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found in a folder."""
+    """The pictures of a folder and their layout."""
 
     layout: str
     """See `DataSet.layout`."""
     items: Sequence[Item]
-    """By scene, then by haze."""
+    """The pictures by scene, then by haze."""
 
     @property
     def has_references(self) -> bool:

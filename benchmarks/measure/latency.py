@@ -47,7 +47,7 @@ class Case:
     method: Callable[[NDArray[np.uint8]], object]
     """Takes a frame, (H, W, 3) uint8 RGB."""
     session: Session | None = None
-    """What says how long a device took; None for methods that are not ours."""
+    """The session that knows how long a device took; None for methods that are not ours."""
     milliseconds: list[float] = field(default_factory=list)
     device_ms: list[tuple[float, float, float]] = field(default_factory=list)
 

@@ -128,7 +128,7 @@ class OurModel:
 
     @property
     def opened(self) -> OpenedSession:
-        """As `Dehazer.opened`."""
+        """The session, as in `Dehazer.opened`."""
         return self._dehazer.opened
 
     @property

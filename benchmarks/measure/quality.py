@@ -136,7 +136,7 @@ def measure_photographs(method: Method, data: Measured) -> list[PhotographScore]
 
 
 def measure_harm(method: Method, data: Measured) -> list[Harm]:
-    """What the method does to the clear pictures, each of them once.
+    """Dehazes each clear picture once and compares it with itself.
 
     Raises:
         InputError: a file that is no picture, photographs alone.

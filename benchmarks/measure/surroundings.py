@@ -78,7 +78,7 @@ def _said(program: str, option: str) -> str:
 
 
 def model_of(name: str, opened: OpenedSession) -> Model:
-    """What is known of an opened model."""
+    """The description of an opened model."""
     path = model_path(name)
     content = path.read_bytes()
     contract = opened.session.contract

@@ -28,11 +28,11 @@ MOST_LAYERS = 12
 
 @dataclass(frozen=True)
 class Ranking(Sensitivity):
-    """What dehaze-export found out about the layers in INT8, for the page."""
+    """The ranking of layers in INT8 by dehaze-export, for the page."""
 
     name: str = ""
     left_out: int = 0
-    """How many layers of the ranking are not shown."""
+    """Number of layers of the ranking that are not shown."""
 
 
 @dataclass(frozen=True)

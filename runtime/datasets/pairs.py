@@ -128,7 +128,7 @@ def depth_scenes(folder: Path) -> list[DepthScene]:
 
 
 def is_part(name: str) -> bool:
-    """Whether a folder of this name holds one side of a data set, such as hazy/, GT/ or depth/."""
+    """Returns whether a folder of this name holds a side of a data set: hazy/, GT/, depth/ ..."""
     return any(form.fullmatch(name) for form in (_HAZY_FOLDER, _IMAGE_FOLDER, _DEPTH_FOLDER))
 
 

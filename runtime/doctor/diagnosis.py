@@ -148,7 +148,7 @@ def _check(path: Path, backend: Any, options: TensorRTOptions) -> BackendCheck:
 
 
 def _self_test(session: Session) -> SelfTest:
-    """At the usual size, or at the best one of an engine that does not take it."""
+    """Tests with the usual picture size, or with the optimum of an engine that refuses it."""
     shapes = session.shapes
     if shapes is None or shapes.takes((1, *SIZE, 3)):
         return self_test(session)

@@ -185,7 +185,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 
 def live_closing_line(figures: dict[str, Any]) -> str:
-    """What a run prints at its end, without --json."""
+    """The line that a run prints at its end, without --json."""
     stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
     return (
         f"{figures['output'] or figures['input']}: {figures['frames']} frames in "

@@ -33,7 +33,7 @@ class EngineOptions:
     """The options with which TensorRT builds an engine. Its precision is that of the ONNX file."""
 
     shapes: ShapeRange = UP_TO_1080P
-    """One frame of up to 1080p, fastest at 720p."""
+    """The range of frames, by default single frames of up to 1080p, fastest at 720p."""
     workspace_mib: int = 1024
     """Memory for intermediate buffers. TensorRT's own limit is all of the device's, which on a
     Jetson is the computer's."""

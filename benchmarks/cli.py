@@ -1,4 +1,4 @@
-"""dehaze-bench: how fast and how good."""
+"""dehaze-bench: measures the speed and the quality of models, reports and compares results."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dehaze.runtime.command import positive_float, positive_int, run_command
 from dehaze.runtime.media.headers.picture_header import MAXIMUM_PIXELS
 
 _METHODS = (
-    "shipped names, .onnx and .engine files, dcp, clahe, none, or a model from elsewhere with its "
-    "pixels: other.onnx@input=0..1,multiple=16"
+    "name of a shipped model; an .onnx or .engine file; a classical method: dcp, clahe or none; or "
+    "an ONNX model from elsewhere with the range of its pixels and its size rule, such as "
+    "other.onnx@input=0..1,multiple=16"
 )
 
 
@@ -27,14 +28,16 @@ def _size(text: str) -> tuple[int, int]:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="dehaze-bench", description="Measure how fast and how good models are."
+        prog="dehaze-bench",
+        description="Measure the speed and the quality of dehazing models, and report and compare "
+        "the results. `dehaze-bench COMMAND --help` lists the options of a command.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    latency = commands.add_parser("latency", help="milliseconds per frame, models interleaved")
+    latency = commands.add_parser("latency", help="measure the time per frame")
     quality = commands.add_parser(
-        "quality", help="PSNR and SSIM; contrast and artefacts of photographs"
+        "quality", help="measure PSNR and SSIM of pairs, or contrast and artefacts of photographs"
     )
-    flicker = commands.add_parser("flicker", help="how steady a dehazed video is")
+    flicker = commands.add_parser("flicker", help="measure how much a dehazed video flickers")
     _add_latency(latency)
     _add_quality(quality)
     _add_flicker(flicker)
@@ -43,13 +46,23 @@ def build_parser() -> argparse.ArgumentParser:
             "--threads",
             type=positive_int,
             nargs="+" if command is latency else None,
-            help="CPU threads (default: all cores)",
+            metavar="N",
+            help="number of CPU threads; several numbers are measured one after the other "
+            "(default: one per core)"
+            if command is latency
+            else "number of CPU threads (default: one per core)",
         )
-        command.add_argument("--json", metavar="FILE", help="write the result, - to print it")
-    data = commands.add_parser("data", help="which data sets a folder holds, and what they lack")
-    data.add_argument("folder", type=Path, metavar="FOLDER", help="what it may hold: docs/data.md")
-    _add_report(commands.add_parser("report", help="results as a page to show"))
-    _add_compare(commands.add_parser("compare", help="is the new result worse than the old one?"))
+        command.add_argument(
+            "--json", metavar="FILE", help="write the result to FILE as JSON; - prints it instead"
+        )
+    data = commands.add_parser("data", help="list the data sets in a folder and what they lack")
+    data.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="folder of data sets, see docs/data.md"
+    )
+    _add_report(commands.add_parser("report", help="make a page out of results"))
+    _add_compare(
+        commands.add_parser("compare", help="fail if a new result is worse than an old one")
+    )
     return parser
 
 
@@ -61,28 +74,34 @@ def _add_latency(latency: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[(1280, 720)],
         metavar="WxH",
-        help="(default: 1280x720)",
+        help="size of the frames; several sizes are measured one after the other "
+        "(default: 1280x720)",
     )
     latency.add_argument(
         "--backends",
         nargs="+",
         choices=("auto", "onnxruntime", "tensorrt"),
         default=["auto"],
-        help="every model runs in each (default: auto)",
+        help="libraries that run the models; every model is measured in each (default: auto)",
     )
     latency.add_argument(
-        "--runs", type=positive_int, help="rounds (default: until the medians are stable)"
+        "--runs",
+        type=positive_int,
+        metavar="N",
+        help="number of rounds; each round calls every model once, in random order (default: "
+        "until the medians are stable)",
     )
     latency.add_argument(
         "--no-memory",
         dest="memory",
         action="store_false",
-        help="skip the peak memory, which opens every model once more",
+        help="do not measure the peak memory, which takes another start of every model",
     )
     latency.add_argument(
         "--stages",
         action="store_true",
-        help="of one model on the CPU: what a frame's time consists of",
+        help="show how the time of a frame is spent (thumbnail, network, apply); for one model on "
+        "the CPU",
     )
 
 
@@ -98,58 +117,84 @@ def _add_quality(quality: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="photographs, or hazy/ and clear/ (or GT/) with files of the same names or named as "
-        "in RESIDE, O-HAZE, NH-HAZE, BeDDE and others; docs/data.md says where to get such",
+        help="folder that holds hazy/ and clear/ (or GT/), with files of the same names or named "
+        "as in RESIDE, O-HAZE, NH-HAZE, BeDDE and others; or a folder of hazy photographs "
+        "without clear counterparts; docs/data.md says where to get them",
     )
-    quality.add_argument("--levels", action="store_true", help="a line for each haze level, too")
+    quality.add_argument("--levels", action="store_true", help="add a line for each level of haze")
     quality.add_argument(
         "--do-no-harm",
         action="store_true",
-        help="dehaze the clear pictures, too: what is left of them, without and with --auto",
+        help="also dehaze the clear pictures, with and without --auto, and say how many come back "
+        "unchanged",
     )
 
 
 def _add_flicker(flicker: argparse.ArgumentParser) -> None:
-    flicker.add_argument("model", metavar="MODEL", help="a shipped name or an .onnx file")
-    flicker.add_argument("--hazy", type=Path, required=True, help="a video")
-    flicker.add_argument("--clear", type=Path, required=True, help="its clear original")
-    flicker.add_argument("--every", type=positive_int, default=1, help="as of dehaze-run")
+    flicker.add_argument("model", metavar="MODEL", help="name of a shipped model, or an .onnx file")
+    flicker.add_argument(
+        "--hazy", type=Path, required=True, metavar="VIDEO", help="video to dehaze"
+    )
+    flicker.add_argument(
+        "--clear", type=Path, required=True, metavar="VIDEO", help="the same video without haze"
+    )
+    flicker.add_argument(
+        "--every",
+        type=positive_int,
+        metavar="K",
+        default=1,
+        help="estimate the haze only in every K-th frame, as dehaze-run does (default: 1)",
+    )
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "files", nargs="+", type=Path, metavar="FILE.json",
-        help="results written with --json; *.sensitivity.json of dehaze-export",
+        help="results written with --json, and *.sensitivity.json files of dehaze-export",
     )  # fmt: skip
     report.add_argument(
-        "--out", nargs="+", type=Path, default=[], metavar="FILE", help="*.html, *.md or both"
+        "--out",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="page to write: an .html file, an .md file or both",
     )
     report.add_argument(
         "--into", nargs="+", type=Path, default=[], metavar="FILE.md",
-        help="fill in the table of FILE.json between <!-- dehaze-bench FILE --> and <!-- end -->",
+        help="Markdown file to update: the table of NAME.json goes between the lines "
+        "<!-- dehaze-bench NAME --> and <!-- end -->",
     )  # fmt: skip
     report.add_argument(
         "--pictures", type=Path, metavar="PATH",
-        help="a folder of hazy pictures or a video that may be shown: before and after on the page",
+        help="folder of hazy pictures or a hazy video, shown on the page before and after "
+        "dehazing; take only pictures that may be published",
     )  # fmt: skip
-    report.add_argument("--model", default="edge", help="for --pictures (default: %(default)s)")
-    report.add_argument("--title", default="Dehazing benchmark", help="(default: %(default)s)")
+    report.add_argument(
+        "--model", default="edge", help="model that dehazes --pictures (default: %(default)s)"
+    )
+    report.add_argument(
+        "--title", default="Dehazing benchmark", help="title of the page (default: %(default)s)"
+    )
 
 
 def _add_compare(compare: argparse.ArgumentParser) -> None:
-    compare.add_argument("old", type=Path, metavar="OLD.json")
-    compare.add_argument("new", type=Path, metavar="NEW.json")
+    compare.add_argument("old", type=Path, metavar="OLD.json", help="result to compare with")
+    compare.add_argument("new", type=Path, metavar="NEW.json", help="result to judge")
     compare.add_argument(
         "--tolerance", type=positive_float, default=0.05, metavar="SHARE",
-        help="of a latency, on top of its interval, of memory, energy and flicker "
-        "(default: %(default)s)",
+        help="relative change that still counts as equal, for latency (beyond its confidence "
+        "interval), memory, energy and flicker (default: %(default)s, which is 5 %%)",
     )  # fmt: skip
     compare.add_argument(
         "--relative", action="store_true",
-        help="latency as ratios to the first model of each run: for a machine that others use, too",
+        help="compare ratios to the first model of each result instead of milliseconds, for "
+        "machines that are busy with other work",
     )  # fmt: skip
     compare.add_argument(
-        "--force", action="store_true", help="compare other machines, data or models all the same"
+        "--force",
+        action="store_true",
+        help="compare even if the machine, the data or the models are not the same",
     )
 
 

@@ -24,17 +24,18 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one folder holds."""
+    """The content of one folder."""
 
     folder: Path
     data_set: DataSet | None
-    """None where there should be one that cannot be used."""
+    """The data set; None for one that cannot be used."""
     sizes: Sequence[Size] = ()
-    """Of the hazy pictures, the clear ones with depth or the photographs; each once, by area."""
+    """The sizes of the hazy pictures, of clear ones with depth or of photographs; each once, by
+    area."""
     problem: str = ""
 
     def __str__(self) -> str:
-        """One line for people, and a second one where something is wrong."""
+        """A line of text, and a second one where something is wrong."""
         lines = [f"{self.folder}: {', '.join(self._words())}"]
         if self.problem:
             lines.append(f"  problem: {self.problem}")
@@ -106,7 +107,7 @@ def _found(folder: Path) -> Finding:
 
 
 def _checked(finding: Finding) -> Finding:
-    """With the sizes of the files, read from their headers, and what does not fit."""
+    """Adds the sizes of the files, read from their headers, and what does not fit."""
     if finding.data_set is None:
         return finding
     sizes: set[Size] = set()

@@ -56,5 +56,5 @@ def _print(results: dict[str, Flicker]) -> None:
 
 
 def _share(part: float, whole: float) -> str:
-    """Of a video that stands still the whole may be 0."""
+    """The ratio as text; the whole may be 0, for a video that stands still."""
     return f"{part / whole:.2f}" if whole else f"{1.0 if part == whole else math.inf:.2f}"

@@ -84,7 +84,7 @@ def _protocol(runs: int | None, load: str) -> dict[str, str]:
 
 
 def _load() -> str:
-    """How busy the machine was with other things."""
+    """The load that other programs put on the machine."""
     if not hasattr(os, "getloadavg"):
         return "not known"
     return f"{os.getloadavg()[0]:.2f} processes over the last minute"

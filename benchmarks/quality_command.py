@@ -1,4 +1,4 @@
-"""`dehaze-bench quality`: measures each method in turn and says what came out."""
+"""`dehaze-bench quality`: measures the methods in turn and prints their scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def quality_result(
 
     Args:
         arguments: see `open_method`.
-        command: what the user typed, for the result.
+        command: the command line, for the result.
         do_no_harm: dehaze the clear pictures, too.
         each_level: say a line for each haze level.
         say: takes each line as soon as it is known.

@@ -70,14 +70,14 @@ class Openings:
     """(N,) metres down from the top of the opening."""
 
     def where(self, chosen: npt.NDArray[np.bool_], other: Openings) -> Openings:
-        """These at the chosen points and the others elsewhere."""
+        """Mixes these values at the chosen points with the others elsewhere."""
         names = [field.name for field in fields(self)]
         pairs = [(getattr(self, name), getattr(other, name)) for name in names]
         return Openings(*(np.where(chosen, mine, theirs) for mine, theirs in pairs))
 
 
 def _upper_windows(wall: Wall) -> Openings:
-    """One window with glazing bars in each bay and storey; some have curtains or are lit."""
+    """Adds a window with glazing bars in each bay and storey; some have curtains or are lit."""
     storey, height = wall.storey - 0.02, wall.storey_width
     bars = np.maximum(
         pulse(wall.column * 2 + 0.03, 0.06, wall.column_width * 2),

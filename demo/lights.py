@@ -1,4 +1,4 @@
-"""What lights the street: the sun and its shadows, the sky, and reflections."""
+"""The light of the street: the sun and its shadows, the sky, and reflections."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sky(direction: Floats, clouds: bool = False) -> Floats:
 
 @dataclass(frozen=True)
 class Shadows:
-    """What stands nearest to a distant light along each of its rays."""
+    """The distance to the nearest solid along each ray of a distant light."""
 
     grid: GroundGrid
     hits: Hits
@@ -46,7 +46,7 @@ class Shadows:
 
 
 def _near_ground(solid: Solid) -> bool:
-    """Whether it stands close over the ground and darkens it, as a car does and a wall does not."""
+    """Returns whether a solid stands close over the ground and darkens it, as a car does."""
     return solid.low[1] < 0.6 and solid.high[1] < 2.3 and solid.high[0] - solid.low[0] < 3
 
 

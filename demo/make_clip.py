@@ -35,7 +35,7 @@ AIRLIGHT = np.array([0.90, 0.91, 0.93], np.float32)
 SPEED = 8.0
 """Metres per second."""
 MAX_TOTAL_BYTES = 2_000_000
-"""Both files live in the git repository."""
+"""The limit for both files, which live in the git repository."""
 
 
 def camera_at(seconds: float, size: tuple[int, int]) -> Camera:

@@ -28,7 +28,7 @@ MAX_SLABS = 7
 
 
 class Material(IntEnum):
-    """What a solid is made of; `materials.py` holds one texture for each."""
+    """The material of a solid; `materials.py` holds a texture for each."""
 
     PLAIN = 0
     ROAD = 1
@@ -72,7 +72,7 @@ class Solid:
 
 @dataclass(frozen=True)
 class Hits:
-    """What each ray met first; `cast` updates the arrays in place."""
+    """The first hit of each ray; `cast` updates the arrays in place."""
 
     depth: Floats
     """(H, W) metres along the ray; infinity where nothing was met."""
@@ -141,7 +141,7 @@ def _meet_slabs(solid: Solid, origin: Floats, direction: Floats) -> Entry:
 
 
 def _meet_ellipsoid(solid: Solid, origin: Floats, direction: Floats) -> Entry:
-    """As `_meet_slabs`, for the ellipsoid in the solid's box; the slab index is always 0."""
+    """Intersects rays with the ellipsoid in a solid's box; the slab index is always 0."""
     low, high = np.array([solid.low, solid.high], np.float32)[:, :, None, None]
     radius = (high - low) / 2
     start = (origin - (high + low) / 2) / radius

@@ -36,7 +36,7 @@ def mean_psnr(video: Path, reference: Path) -> float:
 
 
 def write_before_after() -> None:
-    """One frame of the hazy and of the dehazed clip next to each other."""
+    """Writes a frame of the hazy and of the dehazed clip side by side."""
     halves = []
     for path in (HAZY, RESULT):
         with av.open(str(path)) as container:

@@ -1,4 +1,4 @@
-"""What stands in the demo's street: buildings, trees, lamps, parked and moving cars.
+"""Builds the demo's street: houses, trees, lamps, parked and moving cars.
 
 The street runs along +z with its middle at x = 0; traffic keeps to the right (+x).
 """
@@ -135,7 +135,7 @@ def balcony(front: float, side: int, z: Span, floor: float) -> list[Solid]:
 
 
 def terrace(rng: np.random.Generator, side: int) -> list[Solid]:
-    """One side of the street: houses from START to END, with a gap at the junction."""
+    """A side of the street: houses from START to END, with a gap at the junction."""
     parts: list[Solid] = []
     for first, last in ((START, JUNCTION[0]), (JUNCTION[1], END)):
         widths = rng.uniform(8, 14, round((last - first) / 11))

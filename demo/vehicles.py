@@ -38,7 +38,7 @@ class Model:
     roof: float
     bonnet: float
     rear_lean: float
-    """How far the rear window leans forward, metres per metre of height."""
+    """The lean of the rear window, in metres forward per metre of height."""
 
 
 HATCHBACK = Model(half_length=2.1, belt=0.88, roof=1.46, bonnet=0.95, rear_lean=0.55)
@@ -47,7 +47,7 @@ VAN = Model(half_length=2.4, belt=1.15, roof=2.05, bonnet=0.5, rear_lean=0.1)
 
 @dataclass(frozen=True)
 class Place:
-    """Where a car stands; it faces +z (heading 1) or -z (heading -1)."""
+    """The place of a car, which faces +z (heading 1) or -z (heading -1)."""
 
     x: float
     z: float

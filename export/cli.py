@@ -27,8 +27,9 @@ TensorRT-RTX on any x86-64 machine, for every desktop GPU since Ampere.
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dehaze-export",
-        description="Export a network to ONNX, uint8 RGB pixels in and out of any size, and "
-        "compare it with torch; build TensorRT engines.",
+        description="Export a trained network as an ONNX model that takes and returns uint8 RGB\n"
+        "pixels of any size, and check that it computes what torch computes. On a device\n"
+        "with TensorRT, build an engine of the model.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,25 +37,35 @@ def build_parser() -> argparse.ArgumentParser:
         "model",
         nargs="?",
         default="edge",
-        help="a network with shipped weights (default: edge), a checkpoint of dehaze-train, with "
-        "--random-weights any network, or with --engine or --lint an .onnx file",
+        help="name of a network with shipped weights (default: %(default)s) or a checkpoint that "
+        "dehaze-train wrote; with --random-weights, the name of any network; with --engine or "
+        "--lint, an .onnx file",
     )
-    parser.add_argument("--out", type=Path, default=Path(), help="folder (default: here)")
-    _add_graph_options(parser.add_argument_group("the graph"))
-    _add_data_options(parser.add_argument_group("held-out pictures, for --int8 and --validate"))
+    parser.add_argument(
+        "--out", type=Path, default=Path(), help="folder for the results (default: the current one)"
+    )
+    _add_graph_options(parser.add_argument_group("ONNX model"))
+    _add_data_options(parser.add_argument_group("pictures for --int8 and --validate"))
     _add_engine_options(parser.add_argument_group("TensorRT"))
     return parser
 
 
 def _add_graph_options(group: argparse._ArgumentGroup) -> None:
     precision = group.add_mutually_exclusive_group()
-    precision.add_argument("--fp16", action="store_true", help="half precision")
-    precision.add_argument("--int8", action="store_true", help="8 bits, calibrated")
+    precision.add_argument(
+        "--fp16", action="store_true", help="store and compute in half precision"
+    )
+    precision.add_argument(
+        "--int8",
+        action="store_true",
+        help="compute with 8-bit integers, after a calibration on --data",
+    )
     group.add_argument(
         "--target",
         nargs="+",
         choices=("onnxruntime", "onnxruntime-arm", "tensorrt"),
-        help="one file for each (default: onnxruntime, with --engine tensorrt)",
+        help="what will run the model; one file is written for each (default: onnxruntime; with "
+        "--engine, tensorrt)",
     )
     group.add_argument(
         "--deform",
@@ -64,7 +75,9 @@ def _add_graph_options(group: argparse._ArgumentGroup) -> None:
         "for an engine of rtx, else standard)",
     )
     group.add_argument(
-        "--random-weights", action="store_true", help="an untrained network, to measure its speed"
+        "--random-weights",
+        action="store_true",
+        help="export the network untrained, to measure its speed",
     )
 
 
@@ -73,52 +86,80 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
         "--data",
         action="append",
         metavar="FOLDER",
-        help="as for dehaze-train; may be repeated; docs/data.md says where to get such",
+        help="data as for dehaze-train, of which the held-out pictures are used; may be repeated; "
+        "docs/data.md says where to get them",
     )
     group.add_argument(
         "--pictures",
         type=positive_int,
         default=24,
-        help="to calibrate on, and as many others to measure on (default: %(default)s)",
+        help="number of held-out pictures to calibrate on; as many others are used to measure the "
+        "PSNR (default: %(default)s)",
     )
     group.add_argument(
         "--max-drop",
         type=positive_float,
         default=0.2,
         metavar="DB",
-        help="PSNR that INT8 may cost; layers stay in higher precision until it does "
-        "(default: %(default)s)",
+        help="largest loss of PSNR that INT8 may cost, in dB; as long as it costs more, another "
+        "layer keeps its higher precision (default: %(default)s)",
     )
     group.add_argument(
-        "--validate", action="store_true", help="measure the PSNR whatever the precision"
+        "--validate",
+        action="store_true",
+        help="measure the PSNR on --data for FP32 and FP16 models as well",
     )
 
 
 def _add_engine_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--engine", action="store_true", help="build an engine, too")
     group.add_argument(
-        "--lint", action="store_true", help="say what TensorRT would not take of an .onnx file"
+        "--engine", action="store_true", help="build a TensorRT engine for this machine"
+    )
+    group.add_argument(
+        "--lint",
+        action="store_true",
+        help="list what TensorRT would reject in an .onnx file",
     )
     group.add_argument(
         "--shapes",
         nargs=3,
         type=frame_size,
         metavar=("MIN", "OPT", "MAX"),
-        help="smallest, best and largest WIDTHxHEIGHT (default: 64x64 1280x720 1920x1080)",
+        help="smallest, most frequent and largest frame as WIDTHxHEIGHT (default: 64x64 1280x720 "
+        "1920x1080)",
     )
-    group.add_argument("--plugin", type=Path, metavar="LIBRARY", help="what `make plugin` built")
     group.add_argument(
-        "--workspace", type=positive_int, default=1024, metavar="MIB", help="(default: 1024)"
+        "--plugin",
+        type=Path,
+        metavar="LIBRARY",
+        help="plugin library that `make plugin` built (default: $DEHAZE_PLUGIN or build/plugin)",
     )
-    group.add_argument("--timing-cache", type=Path, metavar="FILE", help="makes later builds short")
     group.add_argument(
-        "--version-compatible", action="store_true", help="for later TensorRT versions, too"
+        "--workspace",
+        type=positive_int,
+        default=1024,
+        metavar="MIB",
+        help="GPU memory in MiB that the engine may use for intermediate results "
+        "(default: %(default)s)",
+    )
+    group.add_argument(
+        "--timing-cache",
+        type=Path,
+        metavar="FILE",
+        help="keep the builder's timings in FILE, so that later builds take less time",
+    )
+    group.add_argument(
+        "--version-compatible",
+        action="store_true",
+        help="build an engine that later TensorRT versions can run as well",
     )
     group.add_argument(
         "--hardware-compatible",
         choices=("none", "same_compute_capability", "ampere_plus"),
         default="none",
-        help="for other GPUs, too; not on a Jetson (default: none)",
+        help="build an engine that other GPUs can run as well; not possible on a Jetson (default: "
+        "%(default)s)",
     )
     group.add_argument(
         "--library",
@@ -165,7 +206,7 @@ ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible", "librar
 
 
 def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """Which of these options the user gave."""
+    """The flags that the user gave, of these options."""
     return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
 
 
@@ -181,7 +222,7 @@ def _from_network(options: argparse.Namespace) -> None:
 
 
 def _builds_with_rtx(options: argparse.Namespace) -> bool:
-    """Whether TensorRT-RTX builds the engine, which takes no plugins."""
+    """Returns whether TensorRT-RTX builds the engine, which takes no plugins."""
     from dehaze.runtime.trt.engine_cache import builder_of
 
     return builder_of(Path(f"{options.model}.onnx")).title == "TensorRT-RTX"

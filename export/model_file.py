@@ -1,4 +1,4 @@
-"""From a checkpoint to model files of ours: exported, compared, converted, described."""
+"""Makes model files from a checkpoint: exports, compares, converts and describes them."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from .trt.form import for_tensorrt
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Which model files are made of a network."""
+    """The options for the model files that are made of a network."""
 
     precision: Precision = "fp32"
     targets: Sequence[Target] = ("onnxruntime",)
     form: Form | None = None
-    """How deformable convolution is written; None: the plugin for TensorRT, else standard."""
+    """The form of deformable convolution; None takes the plugin for TensorRT, else standard."""
     data: Sequence[str] = ()
-    """What INT8 is calibrated on, as `--data` of dehaze-train."""
+    """The data that INT8 is calibrated on, as `--data` of dehaze-train."""
     pictures: int = 24
-    """To calibrate on, and as many others to measure on."""
+    """Number of pictures to calibrate on, and of others to measure on."""
     maximum_drop_db: float | None = 0.2
-    """What INT8 may cost in PSNR; None leaves that unmeasured."""
+    """The PSNR in dB that INT8 may cost; None leaves the cost unmeasured."""
     validated: bool = False
-    """Whether to measure the PSNR on the held-out pictures, whatever the precision."""
+    """True to measure the PSNR on the held-out pictures, whatever the precision."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Exported:
     comparison: Comparison
     """The float32 graph against torch."""
     notes: Sequence[str]
-    """What the precision costs, as measured."""
+    """Sentences on what the precision costs, as measured."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _converted(
 
 
 def default_form(target: Target) -> Form:
-    """How deformable convolution is written unless the user says otherwise."""
+    """The form of deformable convolution unless the user names one."""
     return "plugin" if target == "tensorrt" else "standard"
 
 
@@ -177,7 +177,7 @@ def _machine(provenance: dict[str, Any]) -> str:
 
 
 def _card(provenance: dict[str, Any]) -> str:
-    """One line from what dehaze-train wrote into the checkpoint."""
+    """One line of provenance from what dehaze-train wrote into the checkpoint."""
     if not provenance.keys() >= {"step", "seconds", "threads", "device"}:
         return "trained elsewhere: the checkpoint does not say how"
     scores = [f"{k[:-3]} {v:.2f} dB" for k, v in provenance.items() if k.endswith("_db")]

@@ -1,4 +1,4 @@
-"""Which engine runs a model, and why: ONNX Runtime, TensorRT or TensorRT-RTX.
+"""Chooses the library that runs a model, ONNX Runtime, TensorRT or TensorRT-RTX, and says why.
 
 an .engine file                          the TensorRT that built it; an error where it is not here
 a model for TensorRT                     TensorRT or TensorRT-RTX; an error where neither is here
@@ -38,7 +38,7 @@ class OpenedSession(NamedTuple):
     backend: str
     """`onnxruntime`, `onnxruntime with cuda` or `tensorrt`."""
     reason: str
-    """In one line: `expected an NVIDIA GPU, got none (...)`."""
+    """The reason, in one line: `expected an NVIDIA GPU, got none (...)`."""
 
     @property
     def why(self) -> str:

@@ -69,7 +69,7 @@ def _name_inputs(options: argparse.Namespace) -> None:
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:
-    """With --json a failure is an object on standard output too."""
+    """Runs the command; with --json a failure becomes an object on standard output, too."""
     try:
         _run(options)
     except BatchError:
@@ -129,7 +129,9 @@ def _run_files(options: argparse.Namespace) -> None:
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
     if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
-        raise UsageError("on a cluster each machine takes its own backend; leave it out")
+        raise UsageError(
+            "each machine of a cluster chooses its backend; leave --backend and --provider out"
+        )
     if plan.is_batch:
         _run_batch(plan, run_options, options)
         return
@@ -205,12 +207,12 @@ def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = 
 
 
 def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
-    """What `--json` says of the model; no backend where each machine took its own."""
+    """The model's part of the `--json` object; no backend where each machine took its own."""
     return {"model": options.model, "backend": backend, "strength": options.strength}
 
 
 def _run_live(options: argparse.Namespace) -> None:
-    """A camera, a stream or a pipe, until it ends or is stopped."""
+    """Dehazes a camera, a stream or a pipe until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
     if options.segment and options.output in (None, PIPE):
         raise UsageError("--segment is for a recording; name an OUTPUT such as street.mp4")
@@ -242,7 +244,7 @@ def _run_live(options: argparse.Namespace) -> None:
 
 
 def _default_threads(jobs: list[Job]) -> int | None:
-    """All cores for pictures; for videos all but one, which decodes and encodes meanwhile.
+    """Every core for pictures; for videos all but one, which decodes and encodes meanwhile.
 
     On two cores a 1280x720 video runs at 20 frames per second that way and at 17 with both.
     """
@@ -281,7 +283,7 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
 
 
 def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace) -> None:
-    """Every file that is not done yet; one that fails does not stop the others."""
+    """Dehazes every file that is not done yet; a file that fails does not stop the others."""
     from .files.batch import is_done
     from .files.batch_report import BatchReport
 
@@ -305,7 +307,7 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
 def _outcomes(
     jobs: list[Job], run_options: RunOptions, options: argparse.Namespace, report: BatchReport
 ) -> Generator[Outcome, None, None]:
-    """Of every job, done here or on a cluster."""
+    """Yields the outcome of every job, done here or on a cluster."""
     if options.ray:
         from .files.ray_batch import ShippedModel, run_batch_on_ray
 

@@ -13,16 +13,23 @@ from .model.shipped import DEFAULT_MODEL
 __all__ = ["build_parser"]
 
 _EPILOG = """\
-Exit codes: 0 done, 1 error, 2 usage, 4 an engine was built for another device or TensorRT, 5 part
-of a batch failed.
+examples:
+  dehaze-run photo.jpg                          writes photo-dehazed.jpg beside it
+  dehaze-run video.mp4 clear.mp4 --strength 0.6
+  dehaze-run photos/ results/ --recursive       done files are skipped when run again
+  dehaze-run rtsp://camera/stream --preview 8080
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 4 the engine was built for another device or TensorRT
+version, 5 some files of a batch failed.
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dehaze-run",
-        description="Take the haze out of a picture, a video, a folder of them, or a live camera.",
+        description="Remove haze and fog from pictures, videos and live cameras.",
         epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add(
@@ -36,12 +43,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--output",
         "-o",
         metavar="OUTPUT",
-        help="a file or folder (default: beside the input); of a live input a video, or - for raw "
-        "frames on standard output",
+        help="file or folder to write (default: beside the input, see --suffix); for live input, a "
+        "video to record, or - to write raw RGB24 frames to standard output",
     )
-    add("--json", action="store_true", help="print one JSON object on standard output")
-    add("--doctor", action="store_true", help="say what works on this machine, and leave")
-    add("--list-models", action="store_true", help="show the shipped models and leave")
+    add("--json", action="store_true", help="print the result as one JSON object")
+    add("--doctor", action="store_true", help="check what works on this machine and exit")
+    add("--list-models", action="store_true", help="list the shipped models and exit")
     _add_haze(parser.add_argument_group("haze"))
     _add_output(parser.add_argument_group("output"))
     _add_batch(parser.add_argument_group("folders and globs"))
@@ -55,22 +62,29 @@ def _add_haze(group: argparse._ArgumentGroup) -> None:
     add(
         "--model",
         default=DEFAULT_MODEL,
-        help="a shipped name, an .onnx or an .engine file (default: edge)",
+        help="name of a shipped model (see --list-models), or an .onnx or .engine file "
+        "(default: %(default)s)",
     )
-    add("--strength", type=_strength, default=1.0, help="0 leaves the haze, 1 takes all of it")
-    add("--auto", action="store_true", help="leave clear pictures and frames as they are")
+    add(
+        "--strength",
+        type=_strength,
+        default=1.0,
+        help="how much haze to remove, from 0 (none) to 1 (all of it; the default)",
+    )
+    add("--auto", action="store_true", help="leave pictures and frames without haze unchanged")
     add(
         "--temporal",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="smooth videos over time against flicker (default: on)",
+        help="smooth the result over time, so that videos do not flicker (default: on)",
     )
     add(
         "--every",
         type=positive_int,
         metavar="K",
         default=1,
-        help="estimate the haze of every K-th frame alone, and move it along between",
+        help="estimate the haze only in every K-th video frame, which is faster; for the frames "
+        "between, the estimate follows the motion of the picture (default: 1)",
     )
 
 
@@ -87,18 +101,24 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
         choices=range(64),
         metavar="CRF",
         default=20,
-        help="of the encoder, lower is better (default: %(default)s)",
+        help="constant rate factor of the video encoder, from 0 to 63; lower means better quality "
+        "and larger files (default: %(default)s)",
     )
 
 
 def _add_batch(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--recursive", action="store_true", help="do the folders in a folder too")
-    add("--failures", type=Path, metavar="FILE", help="list them there as lines of JSON")
+    add("--recursive", action="store_true", help="include the folders inside a folder")
+    add(
+        "--failures",
+        type=Path,
+        metavar="FILE",
+        help="write one line of JSON to FILE for each input that failed",
+    )
     add(
         "--ray",
         metavar="ADDRESS",
-        help="share the files with the machines of a Ray cluster: local, auto or HOST:PORT",
+        help="distribute the files over a Ray cluster: local, auto or HOST:PORT",
     )
 
 
@@ -108,13 +128,20 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
         "--raw",
         type=_mode,
         metavar="WxH@FPS",
-        help="of raw RGB24 frames on standard input; asked of a camera",
+        help="size and frame rate of raw RGB24 input, such as 1280x720@30; for a camera, the mode "
+        "to request",
     )
     add(
         "--give-up",
         type=positive_float,
         metavar="SECONDS",
-        help="wait so long for a lost stream (default: for ever)",
+        help="stop when a lost stream has not come back after this time (default: keep trying)",
+    )
+    add(
+        "--preview",
+        type=_port,
+        metavar="PORT",
+        help="show the live picture in a browser, at http://localhost:PORT; 0 takes a free port",
     )
     add(
         "--segment",
@@ -126,7 +153,8 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
     add(
         "--preview-host",
         metavar="ADDRESS",
-        help="0.0.0.0 shows it to everybody, without a password (default: 127.0.0.1)",
+        help="network address on which the preview listens; 0.0.0.0 shows it to every machine of "
+        "the network, without a password (default: 127.0.0.1, this machine only)",
     )
 
 
@@ -135,7 +163,9 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
     add(
         "--threads",
         type=positive_int,
-        help="CPU threads for inference (default: all cores, for a video one less)",
+        metavar="N",
+        help="number of CPU threads for the model (default: one per core; for videos and live "
+        "input, one core is left free)",
     )
     add(
         "--backend",
@@ -152,7 +182,6 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
         "as openvino-npu, or auto, the fastest of them, measured once; --doctor lists them "
         "(default: %(default)s)",
     )
-    add("--plugin", type=Path, metavar="FILE", help="the TensorRT plugin, where it is not found")
 
 
 def _strength(text: str) -> float:

@@ -1,4 +1,4 @@
-"""What every command of dehaze-edge does with an error: one line and an exit code."""
+"""Runs a command of dehaze-edge and turns an error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     """Runs `action`; returns the exit code of the command `name`.
 
     Args:
-        interrupted: what to say after Ctrl-C: what is left behind, and how to go on.
+        interrupted: words to print after Ctrl-C: what is left behind, and how to go on.
     """
     if sys.stdout is None:  # started with it closed, `>&-`
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  # until the process ends
@@ -75,6 +75,6 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
 
 
 def _discard_output() -> None:
-    """What is still to be printed; else Python would try, and complain, once more at its end."""
+    """Drops unprinted output; otherwise Python would try to print it at its end, and fail again."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,7 +20,7 @@ class WrongValueError(Exception):
 
 
 _LARGEST = 1e15
-"""What no figure of ours reaches: nanoseconds of a week, bytes of all memory. NaN is not below."""
+"""More than any figure of ours: nanoseconds of a week, bytes of all memory. NaN is not below it."""
 _WORDS = {
     str: "text",
     int: "a whole number",

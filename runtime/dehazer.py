@@ -93,12 +93,12 @@ class Dehazer:
 
     @property
     def backend(self) -> str:
-        """What runs the model and why, in one line: `onnxruntime: as asked`."""
+        """The backend and the reason for it, in one line: `onnxruntime: as asked`."""
         return self.opened.why
 
     @property
     def contract(self) -> ModelContract:
-        """What the model expects and where it comes from."""
+        """The limits, precision and origin of the model, as its file states them."""
         return self._session.contract
 
     def __call__(self, frames: DeepFrames) -> DeepFrames:
@@ -123,7 +123,7 @@ class Dehazer:
         return clear.reshape(frames.shape)
 
     def thumbnail(self, frames: DeepFrames) -> Thumbnail:
-        """What the estimator sees of a frame or batch, (H, W, 3) or (N, H, W, 3)."""
+        """The estimator's input for a frame or batch, (H, W, 3) or (N, H, W, 3)."""
         return thumbnail_of(self._as_batch(frames), self._threads)
 
     def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
@@ -138,7 +138,7 @@ class Dehazer:
             ModelError: the model gives no estimate.
         """
         if not self.contract.has_grid:
-            raise ModelError(f"model {self.contract.name!r} gives no estimate")
+            raise ModelError(f"model {self.contract.name!r} gives no estimate; use another")
         return self._session.estimate(self._as_batch(frames), thumbnail)
 
     def apply(self, frames: DeepFrames, grid: Grid, out: DeepFrames | None = None) -> DeepFrames:
@@ -146,8 +146,8 @@ class Dehazer:
 
         Args:
             frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB.
-            grid: as of `estimate`; its cells cover the frame.
-            out: where to write, as `frames`; may be `frames` itself. None makes a new array.
+            grid: the estimate, from `estimate`; its cells cover the frame.
+            out: array for the result, shaped as `frames`, or `frames` itself. None makes one.
 
         Returns:
             Dehazed frames of the same shape and type.
@@ -177,7 +177,7 @@ class Dehazer:
         return out
 
     def _is_small(self, batch: DeepFrames) -> bool:
-        """Whether a whole graph can take these: it takes 8 bits, and 1/4 of them as thumbnail."""
+        """Returns whether the whole graph suits: 8 bits, and a thumbnail of 1/4 of the size."""
         return batch.dtype == np.uint8 and thumbnail_stride(*batch.shape[1:3]) == FINEST_STRIDE
 
     def _as_batch(self, frames: DeepFrames) -> Any:

@@ -1,4 +1,4 @@
-"""Every error that dehaze-edge raises on purpose, with the exit code of its command.
+"""The errors that dehaze-edge raises on purpose, each with the exit code of its command.
 
     DehazeError                 1   something went wrong; the message says what to do
     ├── InputError              1   a file, frame or stream that cannot be read or is not usable

@@ -30,13 +30,13 @@ _SILENT = 4
 
 @dataclass(frozen=True)
 class OnnxRuntimeOptions:
-    """How ONNX Runtime runs a model."""
+    """The options with which ONNX Runtime opens a model."""
 
     threads: int | None = None
     """Threads within one operator; None, or more than there are cores, stands for every core."""
     provider: str = "cpu"
-    """What executes the graph: the name of an installed provider; see `providers/installed.py`.
-    The operators that it lacks are left to the CPU."""
+    """The name of an installed provider, see `providers/installed.py`. The operators that it
+    lacks are left to the CPU."""
 
 
 class OnnxRuntimeSession:

@@ -31,9 +31,9 @@ _UNFINISHED = re.compile(
     r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]+\.part((\.(?P<stem>.+))?\.[^.]*)?"
 )
 _STEM_BYTES = 180
-"""Of a recording's name; a name may have 255, and as many digits stand before it."""
+"""Bytes of a recording's name; a name may have 255, and as many digits stand before it."""
 _open: set[Path] = set()
-"""What this process is writing."""
+"""The files that this process is writing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What a backend must do. A backend is one file with one frozen options dataclass."""
+"""The interface of a backend. A backend is one file with one frozen options dataclass."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class ShapeRange:
 
     @classmethod
     def fixed(cls, height: int, width: int, frames: int = 1) -> ShapeRange:
-        """One shape only, the fastest kind: sizes in pixels, `frames` in a batch."""
+        """A range of a single shape, the fastest kind: sizes in pixels, `frames` in a batch."""
         shape = (frames, height, width, 3)
         return cls(shape, shape, shape)
 
     def takes(self, shape: tuple[int, ...]) -> bool:
-        """Whether an engine of this range takes frames of a shape (N, H, W, 3)."""
+        """Returns whether an engine of this range takes frames of a shape (N, H, W, 3)."""
         sides = zip(self.minimum, shape, self.maximum, strict=True)
         return all(low <= side <= high for low, side, high in sides)
 
@@ -71,7 +71,7 @@ def _text(shape: Shape) -> str:
 
 @dataclass(frozen=True)
 class DeviceTimes:
-    """What one batch took on the device, in milliseconds, measured by its events."""
+    """The times of a batch on the device, in milliseconds, measured by its events."""
 
     upload_ms: float
     compute_ms: float
@@ -92,7 +92,7 @@ class Session(Protocol):
 
     @property
     def device_times(self) -> DeviceTimes | None:
-        """What the last batch took on a device of its own; None where there is none."""
+        """The times of the last batch on a device of its own; None where there is none."""
         ...
 
     def run(self, frames: Frames, strength: float) -> Frames:

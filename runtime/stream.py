@@ -23,9 +23,9 @@ from .session import DeepFrames
 __all__ = ["DehazedFrame", "FrameView", "Stream", "StreamOptions", "auto_strength"]
 
 SHARE = 0.2
-"""Of a new estimate in the smoothed gain, for each frame."""
+"""Share of a new frame's estimate in the smoothed gain."""
 _ENOUGH_TRUST = 0.8
-"""On average over the cells; below it a frame between two estimates gets one of its own."""
+"""Least mean trust of the cells; below it a frame between two estimates gets its own."""
 _CLEAR_HAZE, _HAZY_HAZE = 0.16, 0.24
 """`auto` leaves frames below the first alone and takes all haze from the second on.
 
@@ -36,32 +36,34 @@ room-clear.mp4, from 0.21 for SOTS's hazy pictures; an empty road can look like 
 
 @dataclass(frozen=True)
 class StreamOptions:
-    """How frames are dehazed one after another."""
+    """The options for frames that are dehazed one after another."""
 
     temporal: bool = True
-    """Whether to smooth over time."""
+    """True to smooth over time."""
     every: int = 1
     """The network estimates every so many frames; between them the grid moves with the picture."""
     auto: bool = False
-    """Whether to leave clear frames as they are."""
+    """True to leave clear frames as they are."""
 
     def __post_init__(self) -> None:
         if self.every < 1:
             raise UsageError(f"every must be at least 1, got {self.every}")
         if self.every > 1 and not self.temporal:
-            raise UsageError("to estimate only every few frames needs temporal smoothing")
+            raise UsageError(
+                f"every = {self.every} needs temporal smoothing; leave --no-temporal out"
+            )
 
 
 @dataclass(frozen=True)
 class DehazedFrame:
-    """One frame and what was seen in it."""
+    """A dehazed frame and its haze."""
 
     pixels: DeepFrames
     """(H, W, 3) RGB of the type of the frame; the frame itself where nothing was to do."""
     haze: float | None = None
     """The haze meter, from 0 (clear) to 1; None for a model that gives no estimate."""
     begins_scene: bool = False
-    """Whether nothing of the frames before counted."""
+    """True if no frame before it was taken into account."""
 
 
 class FrameView(Protocol):
@@ -113,8 +115,8 @@ class Stream:
 
         Args:
             frame: (H, W, 3) uint8 RGB; uint16, too, where the model gives an estimate.
-            seconds: its time in the video.
-            out: where to write where it can be chosen; may be `frame` itself.
+            seconds: the frame's time in the video.
+            out: array for the result, if it is of use; may be `frame` itself.
 
         Raises:
             InputError: wrong shape, type or size.
@@ -157,7 +159,7 @@ class Stream:
         return fresh if kept is None else fresh.blended(kept)
 
     def _kept(self, luminance: NDArray[np.uint8], shape: tuple[int, ...]) -> _State | None:
-        """What is known of the frame before, moved to this one; None where a scene begins."""
+        """The state of the frame before, moved to this one; None where a scene begins."""
         before = self._state
         if before is None or before.shape != shape:
             return None
@@ -167,14 +169,14 @@ class Stream:
 
 @dataclass(frozen=True)
 class _State:
-    """What is known of the haze at one frame."""
+    """The haze as known at one frame."""
 
     cells: NDArray[np.float32]
     """(h, w, 4): log gain, and what the biases have beside those of the scene's airlight."""
     airlight: NDArray[np.float32]
     """(3,) RGB."""
     luminance: NDArray[np.uint8]
-    """Of the frame's thumbnail."""
+    """(h, w) uint8 luminance of the frame's thumbnail."""
     shape: tuple[int, ...]
     """(H, W, 3) of the frame."""
     cell: int
@@ -193,7 +195,7 @@ class _State:
         luminance: NDArray[np.uint8],
         shape: tuple[int, ...],
     ) -> _State:
-        """From the estimate for one frame: bias = A (1 - gain) with its own airlight A."""
+        """Starts from the estimate for a frame: bias = A (1 - gain) with its own airlight A."""
         values = grid.values[0]
         cells = values.copy()
         cells[..., 0] = np.log(np.maximum(values[..., 0], 1))
@@ -202,7 +204,7 @@ class _State:
         return cls(cells, airlight, luminance, shape, grid.cell, trust)
 
     def moved(self, motion: Motion, luminance: NDArray[np.uint8]) -> _State:
-        """The same one frame later."""
+        """The state one frame later: its cells move with the picture."""
         return replace(
             self,
             cells=moved(self.cells, motion.source),
@@ -213,13 +215,13 @@ class _State:
         )
 
     def blended(self, kept: _State) -> _State:
-        """This new estimate with what was known before."""
+        """Blends this new estimate with the state that was kept."""
         share = 1 - kept.trust * np.float32((1 - SHARE) ** kept.age)
         cells = kept.cells + share[..., None] * (self.cells - kept.cells)
         return replace(self, cells=cells, begins_scene=False)
 
     def grid(self) -> Grid:
-        """With the scene's airlight."""
+        """The grid to apply, with the scene's airlight."""
         values = self.cells.copy()
         gain = np.exp(self.cells[..., :1])
         values[..., :1] = gain
@@ -228,5 +230,5 @@ class _State:
 
 
 def auto_strength(haze: float) -> float:
-    """How much to take of so much haze: nothing of almost none, so that clear pictures stay."""
+    """The strength for a haze meter's reading: 0 for almost no haze, so clear pictures stay."""
     return min(max((haze - _CLEAR_HAZE) / (_HAZY_HAZE - _CLEAR_HAZE), 0), 1)

@@ -17,7 +17,7 @@ class StageTimes:
     """Collects the milliseconds that one stage spent on each frame.
 
     Args:
-        keep: how many of the newest to hold, for what runs for days; None holds all.
+        keep: number of newest times to hold, for runs of days; None holds all.
     """
 
     def __init__(self, keep: int | None = None) -> None:
@@ -36,11 +36,11 @@ class StageTimes:
 
     @property
     def total_seconds(self) -> float:
-        """Of all frames together."""
+        """The seconds of all frames together."""
         return sum(self._milliseconds) / 1000
 
     def __len__(self) -> int:
-        """How many frames' times are held."""
+        """The number of frames whose times are held."""
         return len(self._milliseconds)
 
     def percentiles(self) -> dict[str, float]:

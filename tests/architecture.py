@@ -20,15 +20,15 @@ PACKAGES = ("runtime", "train", "export", "benchmarks")
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, by its full name."""
+    """An imported module, by its full name."""
 
     module: str
     names: tuple[str, ...]
-    """What is taken from the module; empty for `import module`."""
+    """The names that are imported from the module; empty for `import module`."""
 
 
 def imports_of(path: Path, package: str) -> Iterator[Import]:
-    """Every import of a file that lies in `package`, such as `dehaze.runtime.media`."""
+    """The imports of a file that lies in `package`, such as `dehaze.runtime.media`."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (Import(alias.name, ()) for alias in node.names)
@@ -100,7 +100,7 @@ def circles(arrows: Iterable[tuple[str, str]]) -> list[list[str]]:
 
 
 def layers(arrows: Iterable[tuple[str, str]]) -> int:
-    """How many nodes the longest chain of arrows has; a circle counts as one of them."""
+    """The number of nodes on the longest chain of arrows; a circle counts as one of them."""
     arrows = set(arrows)
     groups = {name: " ".join(group) for group in circles(arrows) for name in group}
     below: dict[str, set[str]] = {}
@@ -118,7 +118,7 @@ def layers(arrows: Iterable[tuple[str, str]]) -> int:
 
 
 def _reached(arrows: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-    """Every node with all that can be reached from it."""
+    """The nodes that can be reached from each node."""
     direct: dict[str, set[str]] = {}
     for a, b in arrows:
         direct.setdefault(a, set()).add(b)

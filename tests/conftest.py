@@ -1,4 +1,4 @@
-"""What the tests share: small real files, made on the spot."""
+"""Small real files, made on the spot, that the tests share."""
 
 from __future__ import annotations
 
@@ -92,13 +92,13 @@ def video_times(path: Path) -> list[float]:
 
 
 def video_frames(path: Path) -> list[NDArray[np.uint8]]:
-    """Every frame as (H, W, 3) uint8 RGB."""
+    """The frames of a video, each (H, W, 3) uint8 RGB."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 def error_lines(printed: str) -> list[str]:
-    """What a run printed on standard error, without the line that says what runs the model."""
+    """The lines of standard error, without the one that says what runs the model."""
     return [line for line in printed.splitlines() if not line.startswith("backend: ")]
 
 

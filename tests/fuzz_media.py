@@ -29,12 +29,12 @@ import numpy as np
 SECONDS_A_FILE = 20
 """Far above what any takes on a busy machine; the files are a few kilobytes."""
 GIBIBYTES = 5
-"""Of address space above what an idle child has: a 16384x16384 picture may be decoded."""
+"""Address space above that of an idle child: a 16384x16384 picture may be decoded."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file."""
+    """A damaged file."""
 
     name: str
     seed: int

@@ -1,4 +1,4 @@
-"""What a hand, a finger and a keyboard do to a before/after slider, and what must come of it.
+"""Moves a before/after slider by hand, finger and keyboard, and checks what it shows.
 
 The live preview and the reports have the same one: `runtime/preview/slider.js`. A file of tests
 makes a class of its own out of `SliderTests` and has a fixture `page`, a browser that shows it.
@@ -17,12 +17,12 @@ from selenium.webdriver.common.keys import Keys
 
 
 def split_of(page: Any, number: int = 0) -> int:
-    """What the slider says to who does not see it, in percent."""
+    """The position in percent that the slider tells to a screen reader."""
     return int(page.find_elements(By.CLASS_NAME, "split")[number].get_attribute("aria-valuenow"))
 
 
 def shown_split(page: Any) -> float:
-    """Where the line really is, in percent of the picture's width."""
+    """The position of the drawn line, in percent of the picture's width."""
     share: float = page.execute_script(
         "const [s, l] = ['.stage', '.split'].map("
         "  (name) => document.querySelector(name).getBoundingClientRect());"
@@ -32,7 +32,7 @@ def shown_split(page: Any) -> float:
 
 
 def tags_shown(page: Any) -> list[bool]:
-    """Whether `Before` and `After` are written on the picture."""
+    """Returns whether `Before` and `After` are written on the picture."""
     shown: list[bool] = page.execute_script(
         "return ['.left', '.right'].map("
         "  (name) => getComputedStyle(document.querySelector(name)).opacity === '1')"
@@ -41,7 +41,7 @@ def tags_shown(page: Any) -> list[bool]:
 
 
 class SliderTests:
-    """Of the first slider of a page, which has just been loaded."""
+    """Tests of the first slider of a page that has just been loaded."""
 
     def test_a_mouse_drags_the_slider(self, page: Any) -> None:
         assert split_of(page) == 50

@@ -55,7 +55,7 @@ LAYERS = {
 what stands in the layers before its own: `media` knows nothing of models or of commands."""
 
 MOST_FILES = 14
-"""In one folder of a package that `LAYERS` holds."""
+"""The limit on files in a folder of a package that `LAYERS` holds."""
 
 CODE = read_code()
 

@@ -1,4 +1,4 @@
-"""What docs/jetson.md tells people to type exists."""
+"""The commands in docs/jetson.md exist."""
 
 from __future__ import annotations
 

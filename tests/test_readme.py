@@ -1,4 +1,4 @@
-"""What the documents promise exists."""
+"""The commands and links in the documents work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGE = {"run": "runtime", "train": "train", "export": "export", "bench": "ben
 
 
 def commands() -> list[str]:
-    """Every line of a code block that calls one of our commands, without its comment."""
+    """The lines of all code blocks that call one of our commands, without their comments."""
     blocks = [b for d in DOCUMENTS for b in re.findall(r"```\w*\n(.*?)```", d.read_text(), re.S)]
     whole = [block.replace("\\\n", " ") for block in blocks]  # a command may go on in the next line
     lines = [line.split("  #")[0].strip() for block in whole for line in block.splitlines()]

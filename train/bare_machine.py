@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUNDLE = Path("build") / "gpu"
 TUNING_SHARE = 0.2
-"""Of this call's time, at most, before the last trial begins."""
+"""Largest share of this call's time before the last trial begins."""
 ENDING_S = 20.0
 """Seconds kept for the last scores and files."""
 

@@ -24,7 +24,7 @@ from .networks.network import Network
 __all__ = ["load_network", "load_state", "save_network", "save_state", "shipped_or_path"]
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""What comes with the package."""
+"""The folder of the weights that come with the package."""
 
 
 def save_network(path: Path, name: str, network: nn.Module, provenance: dict[str, Any]) -> None:
@@ -62,7 +62,7 @@ def save_state(
     """Writes everything that resuming needs into one file, so that it is never half new.
 
     Args:
-        parts: what is trained or averaged, by name; None for what this run does not have.
+        parts: the networks to store, by name; None for those that this run does not have.
     """
     tensors: dict[str, Tensor] = {}
     for part, module in parts.items():
@@ -117,7 +117,7 @@ def shipped_or_path(name: str) -> Path:
     """The checkpoint behind the name of shipped weights, or behind a path.
 
     Raises:
-        UsageError: neither.
+        UsageError: there is neither such a name nor such a file.
     """
     shipped = WEIGHTS / f"{name}.safetensors"
     if shipped.is_file():

@@ -1,4 +1,4 @@
-"""dehaze-train: trains a network by a recipe."""
+"""dehaze-train: trains a network as a recipe says."""
 
 from __future__ import annotations
 
@@ -10,61 +10,99 @@ from pathlib import Path
 from dehaze.runtime.command import positive_float, positive_int, run_command
 
 EXAMPLES = """examples:
-  dehaze-train edge --data data --minutes 80           the student that ships
-  dehaze-train sr-teacher --minutes 5                  the guide of RFD
-  dehaze-train rfd --guide runs/sr-teacher/sr-teacher.safetensors
-  dehaze-train aecr-net --vgg vgg19-dcbb9e9d.pth
-  dehaze-train edge --set losses.affinity=0.25 --guide sr-teacher
+  dehaze-train edge --data data --minutes 80           the network that ships
   dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3
-  dehaze-train edge --data data --pack thumbnails.npz  all pictures as one file that travels
-  torchrun --nproc-per-node 4 -m dehaze.train.cli aecr-net --vgg vgg19-dcbb9e9d.pth
+  dehaze-train edge --data data --set losses.affinity=0.25 --guide sr-teacher
+  dehaze-train edge --data data --pack thumbnails.npz  one file for another machine
+  dehaze-train sr-teacher --data data --minutes 5      the guide of RFD
+  dehaze-train rfd --data data --guide runs/sr-teacher/sr-teacher.safetensors
+  dehaze-train aecr-net --data data --vgg vgg19-dcbb9e9d.pth
+  torchrun --nproc-per-node 4 -m dehaze.train.cli edge --data data
 """
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="dehaze-train",
-        description="Train a network. A run that was stopped goes on where it was: "
-        "give the same command again.",
+        description="Train a network on hazy pictures, on pictures with synthetic haze, or both.\n"
+        "To continue a run that was stopped, give the same command again.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "recipe", help="aecr-net, edge, ffa-net, rfd, sr-teacher, or the path of a .toml file"
+        "recipe",
+        help="name of a shipped recipe (aecr-net, edge, ffa-net, rfd or sr-teacher), or the path "
+        "of a .toml file",
     )
     parser.add_argument(
         "--data",
         action="append",
         required=True,
         metavar="FOLDER[=SHARE]",
-        help="a folder with data sets by name (nyu/, frida2/, ...), with hazy and clear pictures, "
-        "with clear ones and depth, or with clear photographs; HAZY:CLEAR for two folders; or a "
-        "file made by --pack; may be repeated",
+        help="training data: a folder that holds data sets by name (nyu/, frida2/, ...), hazy and "
+        "clear pictures, clear pictures and depth, or clear photographs; two folders as "
+        "HAZY:CLEAR; or a file that --pack wrote. May be repeated; SHARE weighs the folders "
+        "against each other, as in A=0.7",
     )
     parser.add_argument(
-        "--pack", type=Path, metavar="FILE", help="write all of the data into one file, and end"
+        "--pack",
+        type=Path,
+        metavar="FILE",
+        help="write all of the data into FILE, scaled for this recipe, and exit; on another "
+        "machine, --data FILE reads it",
     )
-    parser.add_argument("--out", type=Path, help="folder of the run (default: runs/RECIPE)")
+    parser.add_argument(
+        "--out", type=Path, help="folder for weights, log and samples (default: runs/RECIPE)"
+    )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=positive_float, help="train this long")
-    length.add_argument("--steps", type=positive_int, help="train this many steps")
+    length.add_argument("--minutes", type=positive_float, help="stop training after this time")
+    length.add_argument(
+        "--steps",
+        type=positive_int,
+        help="stop training after this many steps (default: see the recipe)",
+    )
     parser.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change the recipe: batch=8, losses.contrast=0.1, haze.tint=0",
+        help="change a value of the recipe, such as batch=8, losses.contrast=0.1 or "
+        "mixture.rooms.share=0.5; may be repeated",
     )
-    network = "checkpoint or the name of shipped weights"
-    parser.add_argument("--init", metavar="WEIGHTS", help=f"start from these weights: {network}")
-    parser.add_argument("--guide", metavar="WEIGHTS", help=f"super-resolution teacher: {network}")
-    parser.add_argument("--teacher", metavar="WEIGHTS", help=f"dehazing teacher: {network}")
+    weights = "a checkpoint or the name of shipped weights"
     parser.add_argument(
-        "--vgg", type=Path, metavar="FILE", help="torchvision's VGG19 weights, for losses.contrast"
+        "--init", metavar="WEIGHTS", help=f"weights to start from: {weights} (default: random)"
     )
-    parser.add_argument("--threads", type=positive_int, help="CPU threads (default: all cores)")
-    parser.add_argument("--compile", action="store_true", help="run the network by torch.compile")
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.add_argument(
+        "--guide",
+        metavar="WEIGHTS",
+        help=f"super-resolution teacher, needed by losses.affinity: {weights}",
+    )
+    parser.add_argument(
+        "--teacher",
+        metavar="WEIGHTS",
+        help="dehazing teacher, needed by losses.teacher_image and losses.teacher_features: "
+        f"{weights}",
+    )
+    parser.add_argument(
+        "--vgg",
+        type=Path,
+        metavar="FILE",
+        help="torchvision's VGG19 weights, whose features losses.contrast compares; without them, "
+        "it compares those of --teacher",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive_int,
+        metavar="N",
+        help="number of CPU threads (default: one per core)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="compile the network with torch.compile"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="seed of all random numbers (default: %(default)s)"
+    )
     return parser
 
 

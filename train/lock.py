@@ -1,4 +1,4 @@
-"""One run at a time in a folder."""
+"""Lets a single run at a time write into a folder."""
 
 from __future__ import annotations
 

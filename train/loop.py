@@ -29,7 +29,7 @@ from .validation import Validation
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a recipe. Either `steps` or `minutes` ends it; the schedule is scaled to that."""
+    """A run of a recipe. Either `steps` or `minutes` ends it; the schedule is scaled to that."""
 
     out: Path
     steps: int | None = None
@@ -39,12 +39,12 @@ class Run:
     """Seconds after which this call ends with its state written, to be called again."""
     seed: int = 0
     compiled: bool = False
-    """Whether torch.compile runs the network."""
+    """True if torch.compile runs the network."""
     origins: Mapping[str, Any] = field(default_factory=dict)
     """The data, first weights and teachers, as a checkpoint names them."""
 
     def elapsed(self, step: int, seconds: float) -> float:
-        """How much of the run is over, 0 to 1."""
+        """The share of the run that is over, 0 to 1."""
         if self.steps is not None:
             return step / self.steps
         assert self.minutes is not None

@@ -1,4 +1,4 @@
-"""What training minimises: the losses of a recipe, of any network, with any frozen teachers."""
+"""Computes the losses of a recipe, for any network, with any frozen teachers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Objective(nn.Module):
         self.teacher = _frozen(teachers.teacher)
         self.space: FeatureSpace | None = _frozen(teachers.space or teachers.teacher)
         self.adapter: nn.Module | None = None
-        """From the student's features to the teacher's."""
+        """The layer from the student's features to the teacher's."""
         _require(losses.affinity, self.guide, "affinity", "--guide")
         _require(losses.contrast, self.space, "contrast", "--vgg or --teacher")
         _require(losses.teacher_image, self.teacher, "teacher_image", "--teacher")
@@ -83,7 +83,7 @@ class Objective(nn.Module):
         return {"loss": torch.stack(list(terms.values())).sum(), **terms}
 
     def _affinity(self, image: Tensor, clear: Tensor) -> Tensor:
-        """Of the dehazed picture and the guide's: the positions of both are means of squares."""
+        """The affinity loss to the guide's picture; each position is the mean of a square."""
         assert self.guide is not None
         with torch.no_grad(), self.autocast:
             guide = self.guide(clear)  # twice the size

@@ -1,4 +1,4 @@
-"""One process or several under `torchrun`; each has its device."""
+"""Joins the processes that `torchrun` starts, or a single one; each has its device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this is the one that validates, writes and prints."""
+        """True for the process that validates, writes and prints."""
         return self.rank == 0
 
     def largest(self, value: float) -> float:
@@ -41,7 +41,7 @@ class Processes:
         return tensor.item()
 
     def require_equal(self, step: int) -> None:
-        """All processes are about to make the same step.
+        """Checks that all processes are about to make the same step.
 
         Raises:
             UsageError: they are not.
@@ -52,7 +52,7 @@ class Processes:
             )
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Waits until all processes are here."""
         if self.count > 1:
             distributed.barrier()
 

@@ -1,4 +1,4 @@
-"""How a network is trained: everything but the data and the machine, as one TOML file."""
+"""Reads a recipe from a TOML file: everything about a training but the data and the machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Losses:
-    """Which losses, with which weights; those of weight 0 are not computed."""
+    """The weights of the losses; those of weight 0 are not computed."""
 
     image: Literal["l1", "mse", "log-mse"] = "l1"
     transmission: float = 0.0
@@ -43,11 +43,11 @@ class Recipe:
 
     network: str
     steps: int
-    """How long, unless the command line says otherwise."""
+    """Number of steps, unless the command line says otherwise."""
     scale: int = 1
     """Pixels of the files per training pixel, along each axis; `edge` sees thumbnails of 1/4."""
     super_resolution: bool = False
-    """Whether to learn doubling clear pictures, as the guide of RFD does, in place of dehazing."""
+    """True to learn doubling clear pictures, as the guide of RFD does, in place of dehazing."""
     batch: int = 16
     """Samples over all processes."""
     crops: tuple[tuple[float, int], ...] = ((0.0, 240),)
@@ -56,27 +56,27 @@ class Recipe:
     half_share: float = 0.0
     """Share of batches that are seen at half the size, as a picture taken from farther away."""
     optimizer: Literal["adamw", "muon"] = "adamw"
-    """muon: for kernels; AdamW for all else."""
+    """muon trains the kernels by Muon and everything else by AdamW."""
     learning_rate: float = 1e-4
-    """AdamW's."""
+    """The learning rate of AdamW."""
     muon_learning_rate: float = 0.02
     adam_betas: tuple[float, float] = (0.9, 0.999)
     warmup_steps: int = 0
     weight_decay: float = 0.0
     gradient_norm: float = 1.0
     average_decay: float = 0.999
-    """Of the moving average of the weights; 0 keeps the last weights."""
+    """Decay of the moving average of the weights; 0 keeps the last weights."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """auto: bfloat16 on a GPU, float32 on a CPU, where bfloat16 pays only with AVX-512 or AMX."""
     quantised: bool = False
-    """Whether to learn for INT8: convolutions round as they will after the export."""
+    """True to learn for INT8: convolutions round as they will after the export."""
     validate_every: int = 1000
     """Steps between scores, log lines and checkpoints."""
     validation_pictures: int = 100
-    """Of each kind, at most."""
+    """Number of pictures to score of each kind, at most."""
     losses: Losses = field(default_factory=Losses)
     mixture: dict[str, Haze] = field(default_factory=lambda: {"rooms": Haze()})
-    """What a batch is made of: kinds of pictures and their haze, by a name of your own."""
+    """The parts of a batch: kinds of pictures and their haze, under names of your own."""
 
     def __post_init__(self) -> None:
         """Raises UsageError where a run of this recipe could not begin."""
@@ -87,7 +87,7 @@ class Recipe:
             raise UsageError(f"crops: expected one from 0 on, as in [[0, 80]], got {self.crops}")
 
     def crop(self, elapsed: float) -> int:
-        """The crop when this share of the run is over."""
+        """The side of the crops when this share of the run is over."""
         return max((start, side) for start, side in self.crops if start <= elapsed)[1]
 
 

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, and how it goes on from there."""
+"""Writes and reads the folder of a run, so that a stopped run can go on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .checkpoint import load_state, save_network, save_state
 from .recipe import Recipe
 
 MAY_CHANGE = {"steps", "validate_every", "validation_pictures"}
-"""What of a recipe a resumed run may have otherwise."""
+"""The keys of a recipe that may change when a run is resumed."""
 
 
 class RunFolder:
@@ -85,7 +85,7 @@ class RunFolder:
                     )
 
     def _forget_rows_after(self, step: int) -> None:
-        """A run that was killed has logged steps that it makes again."""
+        """Removes the rows of steps that a killed run will make again."""
         path = self.path / "log.csv"
         if not path.exists():
             return

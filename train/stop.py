@@ -1,4 +1,4 @@
-"""Stopping between two steps, so that nothing of a run is lost."""
+"""Stops a run between two steps, so that nothing of it is lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Whether the user or the system asked to stop."""
+    """Notes that the user or the system asked to stop."""
 
     def __init__(self) -> None:
         self.made = False
@@ -23,7 +23,7 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Ctrl-C and SIGTERM as a request that the loop looks at after each step."""
+    """Turns Ctrl-C and SIGTERM into a request that the loop reads after each step."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request

@@ -1,4 +1,4 @@
-"""The frozen networks that a run's losses need, from files."""
+"""Loads the frozen networks that a run's losses need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_teachers(
         The networks, and which files they came from.
 
     Raises:
-        UsageError: one that no loss of the recipe uses, or of the wrong kind or scale.
+        UsageError: a network that no loss of the recipe uses, or of the wrong kind or scale.
         ModelError: a file that is no checkpoint of ours, or no VGG19.
     """
     _require_use(recipe.losses, guide, teacher, vgg)
@@ -53,8 +53,8 @@ def first_weights(recipe: Recipe, weights: str) -> tuple[Network, str]:
     """The network to start from, and which file it came from.
 
     Raises:
-        UsageError: of another network than the recipe's.
-        ModelError: no checkpoint of ours.
+        UsageError: the weights are of another network than the recipe's.
+        ModelError: the file is no checkpoint of ours.
     """
     path = shipped_or_path(weights)
     network, metadata = load_network(path)
@@ -66,7 +66,7 @@ def first_weights(recipe: Recipe, weights: str) -> tuple[Network, str]:
 
 
 def described(path: Path) -> str:
-    """A file by its name and content."""
+    """The name of a file and the hash of its content."""
     return f"{path.name}, sha256 {hashlib.sha256(path.read_bytes()).hexdigest()}"
 
 

@@ -37,7 +37,7 @@ SAMPLES = 3
 
 
 class Example(NamedTuple):
-    """One picture to score; float16 of each in [0, 1]."""
+    """A picture to score; float16 of each in [0, 1]."""
 
     hazy: Tensor
     """(3, h, w) RGB."""
@@ -140,7 +140,7 @@ def photographs_from(held_out: Sequence[Collection], limit: int) -> Sequence[Pix
 def examples_from(
     held_out: Sequence[Collection], limit: int, *, super_resolution: bool = False
 ) -> dict[str, list[Example]]:
-    """What to score a network on, by kind, from the pictures that are never trained on.
+    """The pictures to score a network on, by kind; training never sees them.
 
     Rooms get RESIDE's haze, A = 1: two levels a scene, all ten evenly, as in the subset of SOTS.
     Roads get FRIDA2's own fog, streets a light and a dense one; given pairs stay what they are.
@@ -148,7 +148,7 @@ def examples_from(
 
     Args:
         limit: pictures of each kind, at most.
-        super_resolution: whether to give halves of clear pictures instead.
+        super_resolution: True to give halves of clear pictures instead.
     """
     examples: dict[str, list[Example]] = {}
     for some in held_out:
@@ -184,7 +184,7 @@ Entry = TypeVar("Entry")
 
 
 def spread(entries: Sequence[Entry], limit: int) -> Sequence[Entry]:
-    """At most `limit` of them, evenly."""
+    """At most `limit` of the pictures, evenly spread."""
     return (
         [entries[i * len(entries) // limit] for i in range(limit)]
         if len(entries) > limit

@@ -1,1 +1,1 @@
-"""What is measured and on what: speed, quality, flicker, memory and power of models and methods."""
+"""Measures speed, quality, flicker, memory and power of models and classical methods."""

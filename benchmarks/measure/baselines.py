@@ -24,7 +24,7 @@ OMEGA = 0.95
 PATCH = 15
 """Pixels along each side of the patch."""
 LEAST_TRANSMISSION = 0.1
-"""Their t0: below it a division by t would only show noise."""
+"""The t0 of He et al.: below it a division by t would only show noise."""
 BRIGHTEST = 0.001
 """Share of the pixels, by dark channel, among which the airlight is looked for."""
 GUIDED_RADIUS = 60
@@ -32,7 +32,8 @@ GUIDED_EPSILON = 1e-4
 
 
 def dark_channel_prior(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """He, Sun, Tang, "Single image haze removal using dark channel prior", CVPR 2009.
+    """Dehazes as He, Sun and Tang do, "Single image haze removal using dark channel prior", CVPR
+    2009.
 
     J = (I - A) / max(t, t0) + A, equation 16; t is refined by a guided filter (He et al., ECCV
     2010) with the luminance as guide, where the paper of 2009 has soft matting.
@@ -92,7 +93,8 @@ def guided_filter(
     radius: int = GUIDED_RADIUS,
     epsilon: float = GUIDED_EPSILON,
 ) -> NDArray[np.float32]:
-    """He, Sun, Tang, "Guided image filtering", ECCV 2010, algorithm 1: edges as in the guide.
+    """Smooths along the guide's edges: He, Sun, Tang, "Guided image filtering", ECCV 2010,
+    algorithm 1.
 
     In a window w of (2 radius + 1)^2 pixels a = cov(guide, source) / (var(guide) + epsilon) and
     b = mean(source) - a mean(guide), equations 5 and 6; q = mean(a) guide + mean(b), equation 8.

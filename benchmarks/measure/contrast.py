@@ -1,4 +1,4 @@
-"""How much more one sees in a picture, where no clear one is known.
+"""Measures the visibility that a picture gains, where no clear one is known.
 
 N. Hautiere, J.-P. Tarel, D. Aubert, E. Dumont, "Blind contrast enhancement assessment by gradient
 ratioing at visible edges", Image Analysis & Stereology 27(2), 2008: three figures that compare a
@@ -32,7 +32,7 @@ WINDOW = 7
 
 @dataclass(frozen=True)
 class ContrastGain:
-    """Of one picture, after against before."""
+    """The gain of a picture after dehazing over the one before."""
 
     e: float
     """New visible edges, per one there was; NaN where there was none."""
@@ -76,7 +76,7 @@ def visible_edges(luminance: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def _edges_in_strip(luminance: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Of one row of windows."""
+    """The visible edges in a row of windows."""
     pixels = np.arange(luminance.size).reshape(luminance.shape)
     one = np.concatenate((pixels[:, :-1].ravel(), pixels[:-1].ravel()))
     other = np.concatenate((pixels[:, 1:].ravel(), pixels[1:].ravel()))
@@ -98,7 +98,7 @@ def _edges_in_strip(luminance: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _thresholds(
     low: NDArray[np.int64], high: NDArray[np.int64], window: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """For each window the best threshold of its pairs; 255, which separates none, below 5 %."""
+    """The best threshold of each window's pairs; 255 separates none, for contrasts below 5 %."""
     count = high - low  # thresholds between the two
     pair = np.repeat(np.arange(count.size), count)
     s = low[pair] + np.arange(pair.size) - np.repeat(np.cumsum(count) - count, count)

@@ -15,20 +15,20 @@ __all__ = ["Haze", "Item", "Measured", "pictures_to_measure"]
 
 
 class Haze(NamedTuple):
-    """How much haze a file's name announces."""
+    """The haze that a file's name announces."""
 
     beta: float
     """The scattering coefficient, per largest depth of the scene indoors."""
     label: str
-    """For a table."""
+    """The haze as text, for a table."""
 
 
 class Item(NamedTuple):
-    """One hazy picture."""
+    """A hazy picture and its clear one."""
 
     hazy: Path
     pair: HazyPair | None = None
-    """None for a photograph without reference."""
+    """The clear picture; None for a photograph without reference."""
     haze: Haze | None = None
 
     @property
@@ -38,12 +38,12 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found in a folder."""
+    """The pictures of a folder and their layout."""
 
     layout: str
     """See `DataSet.layout`."""
     items: Sequence[Item]
-    """By scene, then by haze."""
+    """The pictures by scene, then by haze."""
 
     @property
     def has_references(self) -> bool:

@@ -1,4 +1,4 @@
-"""How steady a dehazed video is, where its clear original is known.
+"""Measures how steady a dehazed video is, where its clear original is known.
 
 The error of a frame is the mean over its pixels of dehazed - clear, in levels of 255. A steady
 result may be wrong, but by the same amount in every frame.
@@ -34,7 +34,7 @@ FLICKER_PROTOCOL = {
 
 @dataclass(frozen=True)
 class Flicker:
-    """Of one video, dehazed in one way."""
+    """The flicker of a video that was dehazed in one way."""
 
     frames: int
     psnr_db: float

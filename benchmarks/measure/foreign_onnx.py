@@ -28,22 +28,22 @@ _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 @dataclass(frozen=True)
 class Adapter:
-    """What a foreign model expects and gives. Its keys on the command line are these fields."""
+    """The pixel format of a foreign model. The fields are the keys on the command line."""
 
     input: tuple[float, float] = (0, 1)
-    """What 0 and 255 of a picture become, before mean and std."""
+    """The values that 0 and 255 of a picture become, before mean and std."""
     mean: tuple[float, ...] = (0,)
-    """Subtracted from the input, one for all channels or three in the model's order."""
+    """Mean to subtract from the input, one for all channels or three in the model's order."""
     std: tuple[float, ...] = (1,)
-    """The input is divided by it after that."""
+    """Standard deviation by which the input is divided after that."""
     output: tuple[float, float] = (0, 1)
-    """What of the model's output becomes 0 and 255; what lies outside is clipped."""
+    """The output values that become 0 and 255; values outside are clipped."""
     order: str = "rgb"
-    """Of the channels, in and out: rgb or bgr."""
+    """The order of the channels, in and out: rgb or bgr."""
     layout: str = "nchw"
-    """Of the arrays, in and out: nchw or nhwc."""
+    """The layout of the arrays, in and out: nchw or nhwc."""
     multiple: int = 1
-    """Of both sides of the picture; what is missing is reflected, and cut off afterwards."""
+    """Factor of both sides; the picture is extended by reflection, and cut afterwards."""
 
     def array_from_frame(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(H, W, 3) uint8 RGB to (1, 3, H', W') or (1, H', W', 3) float32."""

@@ -1,4 +1,4 @@
-"""How long inference takes, models interleaved so that a noisy machine favours none."""
+"""Measures the time of inference, with models interleaved so that a noisy machine favours none."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ WARM_UP, WARM_UP_S = 3, 5.0
 STABLE = 0.02
 """The median's 95 % interval reaches at most this share of it to either side."""
 FEWEST, MOST = 20, 300
-"""Rounds, where their number is left to us."""
+"""Fewest and most rounds, unless --runs sets their number."""
 LONGEST_S, FEWEST_SLOW = 60.0, 5
-"""After so many seconds at one size so few rounds are enough."""
+"""Seconds at one size after which as few rounds are enough."""
 
 
 @dataclass
 class Case:
-    """One model in one backend: opened, and what was timed."""
+    """A model opened in a backend, and its times."""
 
     model: Model
     method: Callable[[NDArray[np.uint8]], object]
     """Takes a frame, (H, W, 3) uint8 RGB."""
     session: Session | None = None
-    """What says how long a device took; None for methods that are not ours."""
+    """The session that knows how long a device took; None for methods that are not ours."""
     milliseconds: list[float] = field(default_factory=list)
     device_ms: list[tuple[float, float, float]] = field(default_factory=list)
 
     def time(self, frame: NDArray[np.uint8]) -> None:
-        """One call, pixels to pixels."""
+        """Times one call, pixels to pixels."""
         started = time.perf_counter()
         self.method(frame)
         self.milliseconds.append(1000 * (time.perf_counter() - started))
@@ -176,7 +176,7 @@ def _row(
 def measure_stages(
     model: str, size: tuple[int, int], threads: int, runs: int | None
 ) -> dict[str, float]:
-    """What a call of the dehazer consists of, measured in turns with the whole call.
+    """Times the stages of a call of the dehazer, in turns with the whole call.
 
     Returns:
         Medians in milliseconds: `thumbnail`, `estimate`, `apply`, the three steps of the CPU path

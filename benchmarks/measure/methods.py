@@ -1,4 +1,4 @@
-"""What can be measured, by one argument of the command line.
+"""Opens what the command line names as a method: a model, a classical method or a foreign model.
 
 edge                      a model that ships
 PATH.onnx, PATH.engine    a model of ours
@@ -68,13 +68,13 @@ def open_method(argument: str, threads: int | None = None) -> Method:
 
 
 def is_ours(argument: str) -> bool:
-    """Whether an argument is a model of dehaze-edge, not a baseline or one from elsewhere."""
+    """Returns whether an argument is a model of dehaze-edge, not a baseline or a foreign one."""
     path, separator, _ = argument.rpartition("@")
     return argument not in BASELINES and not (separator and path.lower().endswith(".onnx"))
 
 
 def about_method(argument: str, method: Method) -> Model:
-    """What is known of a method that `argument` has opened, for the file of results."""
+    """The description of an opened method, for the file of results."""
     if isinstance(method, OurModel):
         return model_of(argument, method.opened)
     if isinstance(method, ForeignOnnx):
@@ -86,10 +86,10 @@ def about_method(argument: str, method: Method) -> Model:
 
 
 def expect_different(arguments: Sequence[str]) -> None:
-    """Rows of results are told apart by these.
+    """Refuses the same argument twice: rows of results are told apart by it.
 
     Raises:
-        UsageError: one is there twice.
+        UsageError: an argument is given twice.
     """
     for argument in arguments:
         if arguments.count(argument) > 1:
@@ -97,7 +97,7 @@ def expect_different(arguments: Sequence[str]) -> None:
 
 
 def check_ours(argument: str) -> None:
-    """Where `open_dehazer` has no hint to give.
+    """Refuses a file with a hint where `open_dehazer` has none to give.
 
     Raises:
         ModelError: no such file, or one from elsewhere.
@@ -128,19 +128,19 @@ class OurModel:
 
     @property
     def opened(self) -> OpenedSession:
-        """As `Dehazer.opened`."""
+        """The session, as in `Dehazer.opened`."""
         return self._dehazer.opened
 
     @property
     def has_auto(self) -> bool:
-        """Whether the model measures haze, so that `--auto` can leave a clear picture alone."""
+        """True if the model measures haze, so that `--auto` can leave a clear picture alone."""
         return self._dehazer.contract.has_grid
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self._dehazer(frame)
 
     def with_auto(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """As `dehaze-run --auto` does."""
+        """Dehazes as `dehaze-run --auto` does."""
         return self._stream(frame).pixels
 
     def __enter__(self) -> OurModel:

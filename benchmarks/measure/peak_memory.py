@@ -1,4 +1,4 @@
-"""How much memory a model needs: measured in a process of its own, which runs nothing else.
+"""Measures the memory that a model needs, in a process of its own that runs nothing else.
 
 python -m dehaze.benchmarks.measure.peak_memory edge onnxruntime 2 1280 720
 """
@@ -24,7 +24,7 @@ class PeakMemory(NamedTuple):
     before_mib: float
     """Python and the libraries, before the model is opened."""
     mib: float
-    """All of it, after three frames: the libraries, the model and the frames."""
+    """All memory after three frames, in MiB: the libraries, the model and the frames."""
 
 
 def peak_memory(model: str, backend: str, threads: int, width: int, height: int) -> PeakMemory:
@@ -43,7 +43,7 @@ def peak_memory(model: str, backend: str, threads: int, width: int, height: int)
 
 
 def _highest_mib() -> float:
-    """Of this process.
+    """The peak memory of this process.
 
     Linux's own figure, since getrusage's also counts what the parent held when it started this
     process: 325 MiB for a bare Python started by one that held 300.

@@ -24,7 +24,7 @@ _TOTALS = (
 
 
 class Power(NamedTuple):
-    """While one model ran without a pause."""
+    """The power and energy while one model ran without a pause."""
 
     watts: float
     """Mean of the whole module, idle power included."""
@@ -32,7 +32,7 @@ class Power(NamedTuple):
 
 
 def total_watts(line: str) -> float | None:
-    """Of one line of tegrastats, at that moment; None where it has no rail that is known."""
+    """The power in a line of tegrastats, in watts; None where it has no rail that is known."""
     rails = {name: int(now) / 1000 for name, now, _average in _RAIL.findall(line)}
     for names in _TOTALS:
         if all(name in rails for name in names):

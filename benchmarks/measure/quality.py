@@ -1,4 +1,4 @@
-"""How good a method is: against clear pictures, on photographs without any, and on clear ones.
+"""Measures the quality of a method: against clear pictures, on photographs, and on clear pictures.
 
 PSNR and SSIM as they are published for RESIDE; `PROTOCOL` says it in words, for every output.
 """
@@ -70,7 +70,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Score:
-    """Of one hazy picture with a clear one."""
+    """The score of a hazy picture that has a clear one."""
 
     name: str
     scene: str
@@ -80,7 +80,7 @@ class Score:
     """Infinite where the result equals the clear picture."""
     ssim: float
     hazy_psnr_db: float
-    """Of the hazy picture as it is."""
+    """PSNR of the hazy picture as it is."""
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ class PhotographScore:
 
 @dataclass(frozen=True)
 class Harm:
-    """What is left of one clear picture, against itself; infinite where nothing changed."""
+    """PSNR of a dehazed clear picture against itself; infinite where nothing changed."""
 
     name: str
     psnr_db: float
     auto_psnr_db: float | None
-    """With `--auto`; None for a method that does not measure haze."""
+    """PSNR with `--auto`; None for a method that does not measure haze."""
 
 
 def measure_quality(method: Method, data: Measured) -> list[Score]:
@@ -136,7 +136,7 @@ def measure_photographs(method: Method, data: Measured) -> list[PhotographScore]
 
 
 def measure_harm(method: Method, data: Measured) -> list[Harm]:
-    """What the method does to the clear pictures, each of them once.
+    """Dehazes each clear picture once and compares it with itself.
 
     Raises:
         InputError: a file that is no picture, photographs alone.
@@ -177,7 +177,7 @@ def _pair(item: Item) -> HazyPair:
 
 
 def psnr(result: Picture, clear: Picture) -> float:
-    """In dB; infinite where both are equal."""
+    """PSNR in dB; infinite where both are equal."""
     if np.array_equal(result, clear):
         return math.inf
     return float(peak_signal_noise_ratio(clear, result, data_range=255))

@@ -1,4 +1,4 @@
-"""Scores of pictures as a row of the results, and what a row says when it is summed up."""
+"""Turns scores of pictures into rows of results, and sums rows up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
-    """Of pictures with a clear one; null in place of an infinite PSNR."""
+    """The row for pictures with a clear one; null in place of an infinite PSNR."""
     scenes = [score.scene for score in scores]
     psnr, ssim = [score.psnr_db for score in scores], [score.ssim for score in scores]
     pictures: list[dict[str, Scalar]] = [
@@ -50,7 +50,7 @@ def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
 
 
 def photograph_row(model: str, scores: Sequence[PhotographScore]) -> QualityRow:
-    """Of pictures alone. Medians of e and r: over one with hardly an edge e can be any number."""
+    """The row for photographs, with medians of e and r, as a picture without edges has any e."""
     gains = [score.gain for score in scores]
     figures = [asdict(score.artefacts) for score in scores]
     means = {name: _rounded(_mean_of_known([f[name] for f in figures]), 4) for name in figures[0]}
@@ -82,7 +82,7 @@ def with_clear_pictures(row: QualityRow, harms: Sequence[Harm]) -> QualityRow:
 
 @dataclass(frozen=True)
 class Kept:
-    """What one way of dehazing leaves of clear pictures; null decibels where nothing changed."""
+    """The result of dehazing clear pictures in one way; null decibels where nothing changed."""
 
     way: str
     """Empty, or `--auto`."""
@@ -90,11 +90,11 @@ class Kept:
     unchanged: int
     worst_db: float | None
     median_db: float | None
-    """Not the mean: one picture that is left as it is would make it infinite."""
+    """The median: a picture that comes back unchanged would make the mean infinite."""
 
 
 def kept(row: QualityRow) -> list[Kept]:
-    """One for each way; none where the clear pictures were not measured."""
+    """A summary for each way; empty where the clear pictures were not measured."""
     found = []
     for way, column in (("", "psnr_db"), ("--auto", "auto_psnr_db")):
         values = [picture[column] for picture in row.clear_pictures if column in picture]
@@ -118,7 +118,7 @@ class Level:
 
 
 def levels(row: QualityRow) -> list[Level]:
-    """The lightest first; none where the names of the files do not tell them."""
+    """The levels of haze, lightest first; none where the names of the files do not tell them."""
     found: dict[tuple[float, str], list[dict[str, Scalar]]] = {}
     for picture in row.pictures:
         beta, haze = picture.get("beta"), picture.get("haze")

@@ -1,4 +1,4 @@
-"""What a measurement took place on, for its file: the machine, the models, the data."""
+"""Describes the surroundings of a measurement for its file: the machine, the models, the data."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def now() -> str:
 
 
 def command_line(arguments: Sequence[str] | None) -> str:
-    """What the user typed, to be typed again."""
+    """The command as the user typed it, to be typed again."""
     return shlex.join(["dehaze-bench", *(sys.argv[1:] if arguments is None else arguments)])
 
 
 def machine() -> Machine:
-    """This one. Takes a second, for it asks the libraries."""
+    """Describes this machine, which takes a second, for it asks the libraries."""
     name, instructions = (finding.value for finding in processor())
     python, *libraries = software()
     card = {finding.name: finding.value for finding in video_card()}
@@ -65,7 +65,7 @@ def _memory_mib() -> int:
 
 
 def _said(program: str, option: str) -> str:
-    """What a Jetson's program says, in one line; empty where there is none or it needs root."""
+    """The output of a Jetson's program, in one line; empty where it is missing or needs root."""
     path = shutil.which(program)
     if path is None:
         return ""
@@ -78,7 +78,7 @@ def _said(program: str, option: str) -> str:
 
 
 def model_of(name: str, opened: OpenedSession) -> Model:
-    """What is known of an opened model."""
+    """The description of an opened model."""
     path = model_path(name)
     content = path.read_bytes()
     contract = opened.session.contract
@@ -117,7 +117,7 @@ def _below(file: Path, folder: Path) -> str:
 
 
 def _short(path: Path) -> str:
-    """Below the current folder where it is, so that no one's home folder is in a report."""
+    """Shortens a path below the current folder, so that no home folder is in a report."""
     if path.parent == MODELS_FOLDER:
         return f"dehaze/runtime/weights/{path.name}"
     here = Path.cwd()

@@ -114,7 +114,7 @@ def _environment() -> Environment:
 
 
 def _machines(results: Sequence[Result]) -> list[Machine]:
-    """Each once."""
+    """The machines of all results, each once."""
     found: list[Machine] = []
     for result in results:
         if result.machine not in found:
@@ -123,6 +123,6 @@ def _machines(results: Sequence[Result]) -> list[Machine]:
 
 
 def _models(results: Sequence[Result]) -> list[Model]:
-    """Each file in each backend once; classical methods have none."""
+    """The model files in each backend, each once; classical methods have none."""
     every = [model for result in results for model in result.models if model.sha256]
     return list({(m.name, m.sha256, m.backend): m for m in every}.values())

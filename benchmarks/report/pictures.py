@@ -29,7 +29,7 @@ JPEG_QUALITY = 82
 
 @dataclass(frozen=True)
 class PicturePair:
-    """One picture, as data URIs."""
+    """A picture before and after, as data URIs."""
 
     name: str
     width: int

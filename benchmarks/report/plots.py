@@ -1,4 +1,4 @@
-"""What the report draws: models by speed and quality, layers by what they cost in INT8."""
+"""Draws the report's plots: models by speed and quality, layers by their cost in INT8."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MOST_LAYERS = 12
 
 @dataclass(frozen=True)
 class Ranking(Sensitivity):
-    """What dehaze-export found out about the layers in INT8, for the page."""
+    """The ranking of layers in INT8 by dehaze-export, for the page."""
 
     name: str = ""
     left_out: int = 0
-    """How many layers of the ranking are not shown."""
+    """Number of layers of the ranking that are not shown."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Plot:
 
 
 def plots(results: Sequence[Result]) -> list[Plot]:
-    """One for each size and number of threads at which two models or more are known.
+    """A plot for each size and number of threads for which two models or more are known.
 
     Scores of other pictures have a plot of their own.
     """
@@ -93,7 +93,7 @@ def _label(name: str, backend: str) -> str:
 
 
 def plot_table(plot: Plot) -> Table:
-    """The same for readers without pictures."""
+    """A plot as a table, for readers without pictures."""
     rows = [
         [p.label, f"{p.milliseconds:.2f}", f"{p.psnr_db:.2f}", "yes" if p in plot.front else ""]
         for p in sorted(plot.points, key=lambda p: p.milliseconds)

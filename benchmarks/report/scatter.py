@@ -12,7 +12,7 @@ __all__ = ["Point", "pareto_front", "scatter_svg"]
 WIDTH, HEIGHT = 400, 290
 """Small, so that the words stay readable where a phone shrinks it."""
 MOST_LETTERS = 40
-"""Of a name; the table has all of them."""
+"""Letters of a name to draw; the table has the whole name."""
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 24, 44
 
 
@@ -26,7 +26,7 @@ class Point:
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
-    """Those that no other is both as fast and as good as, fastest first."""
+    """The points than which no other is both as fast and as good, fastest first."""
     front: list[Point] = []
     for point in sorted(points, key=lambda p: (p.milliseconds, -p.psnr_db)):
         if not front or point.psnr_db > front[-1].psnr_db:
@@ -35,7 +35,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 
 def scatter_svg(points: Sequence[Point]) -> str:
-    """One <svg>; the axis of latency is logarithmic. Every name is escaped."""
+    """The plot as an <svg> with a logarithmic axis of latency. Every name is escaped."""
     fastest = min(point.milliseconds for point in points) / 1.15
     slowest = max(point.milliseconds for point in points) * 1.15
     x_ticks = _ticks_between(fastest, slowest)
@@ -84,7 +84,7 @@ def scatter_svg(points: Sequence[Point]) -> str:
 
 
 def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float, float]]) -> str:
-    """Beside the point, where no other label is and the picture does not end."""
+    """Places a label beside its point, where no other label is and the picture does not end."""
     label = label if len(label) <= MOST_LETTERS else f"{label[: MOST_LETTERS - 1]}…"
     width = 7.2 * len(label)
     lines = [step for distance in range(0, 160, 13) for step in (-distance, distance)]
@@ -110,7 +110,7 @@ def _label(label: str, x: float, y: float, taken: list[tuple[float, float, float
 
 
 def _ticks_between(low: float, high: float) -> list[float]:
-    """Of a logarithmic axis: round numbers, 3 to 7 of them where there are such."""
+    """Ticks of a logarithmic axis: round numbers, 3 to 7 of them where possible."""
     if high / low < 6:
         step = next(m * 10.0**e for e in range(-4, 16) for m in (1, 2, 5)
                     if high - low <= 6 * m * 10.0**e)  # fmt: skip

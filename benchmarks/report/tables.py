@@ -14,7 +14,7 @@ __all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "
 
 
 class Table(NamedTuple):
-    """Words; the first cell of a row says what it is about."""
+    """A table of words; the first cell of a row names it."""
 
     title: str
     """Empty where the heading above says it."""
@@ -57,7 +57,7 @@ def _setting(width: int, height: int, threads: int) -> str:
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:
-    """Without folders, where that is enough to tell them apart."""
+    """Names of models without their folders, where that tells them apart."""
     different = list(dict.fromkeys(names))
     files = [re.sub(r"^.*/(?=[^/]+\.(onnx|engine)\b)", "", name) for name in different]
     unique = len({*files}) == len(files)
@@ -71,7 +71,7 @@ def heading(result: Result) -> str:
 
 
 def tables(result: Result) -> list[Table]:
-    """All that a result says in tables."""
+    """The tables of a result."""
     result = _labelled(result)
     if latency := result.rows(LatencyRow):
         return [_latency_table(words, here) for words, here in settings(latency)]
@@ -82,7 +82,7 @@ def tables(result: Result) -> list[Table]:
 
 
 def summary(result: Result) -> Table:
-    """What a README says of a result."""
+    """The short table of a result, for a README."""
     if latency := _labelled(result).rows(LatencyRow):
         return _latency_summary(latency)
     table, quality = tables(result)[0], result.rows(QualityRow)
@@ -91,7 +91,7 @@ def summary(result: Result) -> Table:
 
 
 def _latency_summary(latency: Sequence[LatencyRow]) -> Table:
-    """One column of times and one of ratios for each size and number of threads."""
+    """The short table: a column of times and one of ratios for each size and thread count."""
     heads = ["model"]
     lines: dict[str, list[str]] = {}
     for words, here in settings(latency):
@@ -107,7 +107,7 @@ def _latency_summary(latency: Sequence[LatencyRow]) -> Table:
 
 
 def _with_clear_pictures(table: Table, rows: Sequence[QualityRow]) -> Table:
-    """How many clear pictures stay as they are, as columns of the quality's table."""
+    """Adds columns with the number of clear pictures that stay as they are."""
     heads = ["clear ones kept", "with --auto"]
     cells = []
     for line, row in zip(table.rows, rows, strict=True):
@@ -117,7 +117,7 @@ def _with_clear_pictures(table: Table, rows: Sequence[QualityRow]) -> Table:
 
 
 def _labelled(result: Result) -> Result:
-    """With the labels of the models as their names."""
+    """The rows with the labels of the models as their names."""
     words = labels(row.model for row in result.results)
     rows: Any = [replace(row, model=words[row.model]) for row in result.results]
     return replace(result, results=rows)
@@ -128,7 +128,7 @@ def _three_digits(value: float) -> str:
 
 
 def _latency_table(title: str, rows: Sequence[LatencyRow]) -> Table:
-    """What matters most comes first: a phone shows four columns."""
+    """The latency's table; what matters most comes first, for a phone shows four columns."""
     used = {
         name: words
         for name, words in _OPTIONAL.items()
@@ -203,7 +203,7 @@ def _level_table(rows: Sequence[QualityRow]) -> Table | None:
 
 
 def _kept_table(rows: Sequence[QualityRow]) -> Table | None:
-    """What is left of clear pictures; None where that was not measured."""
+    """The table of dehazed clear pictures; None where they were not measured."""
     cells = [
         [
             f"{row.model} {one.way}".strip(),

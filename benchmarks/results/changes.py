@@ -1,4 +1,4 @@
-"""What differs between two results, and what of it is worse beyond noise.
+"""Compares two results figure by figure and finds what became worse beyond noise.
 
 latency    the interval of the ratio of the medians, new to old, lies above 1 + tolerance. The
            samples of one run know nothing of how runs differ, hence the tolerance. A machine that
@@ -34,9 +34,9 @@ LIMITS = {
     "crushed": (-1, 0.1),
     "sigma": (-1, 0.001),
 }
-"""Of the columns that are judged: 1 where higher is better, else -1; the smallest change that
-counts. FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB; nobody sees
-a tenth of a unit of CIE Lab."""
+"""The columns that are judged: 1 where higher is better, else -1; the smallest change that counts.
+FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB; nobody sees a tenth
+of a unit of CIE Lab."""
 HIGHEST_DB = 50.0
 """A PSNR above it counts as this, and so does that of equal pictures, which is infinite: nobody
 sees the difference, and a single level of 255 somewhere moves it by tens of decibels."""
@@ -44,7 +44,7 @@ sees the difference, and a single level of 255 somewhere moves it by tens of dec
 
 @dataclass(frozen=True)
 class Change:
-    """One figure, before and after."""
+    """A figure before and after."""
 
     what: str
     """`edge in onnxruntime, 1280x720, 2 threads: median`."""
@@ -57,7 +57,7 @@ class Change:
 
 
 def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
-    """Every figure that both have, in the order of the old one."""
+    """The changes of all figures that both results have, in the order of the old one."""
     after = by_key(new)
     found: list[Change] = []
     for key, before in by_key(old).items():
@@ -72,7 +72,7 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
 
 
 def by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
-    """The rows by what they are about."""
+    """The rows by their keys, see `key_of`."""
     return {key_of(row): row for row in result.results}
 
 
@@ -96,7 +96,7 @@ def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> It
 
 
 def _without_samples(what: str, old: float, new: float, tolerance: float) -> Change:
-    """Of a figure that is better when it is lower."""
+    """The change of a figure without samples that is better when it is lower."""
     worse, better = new > old * (1 + tolerance), new * (1 + tolerance) < old
     return Change(what, old, new, None, "worse" if worse else "better" if better else "")
 
@@ -122,7 +122,7 @@ def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:
 
 
 def figures(row: QualityRow) -> dict[str, dict[str, float]]:
-    """Of each judged column the value of every picture, by its name."""
+    """The value of every picture by its name, for each judged column."""
     found: dict[str, dict[str, float]] = {}
     for kind, pictures in (("", row.pictures), ("clear ", row.clear_pictures)):
         for picture in pictures:

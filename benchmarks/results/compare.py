@@ -1,4 +1,4 @@
-"""`dehaze-bench compare`: is a new result worse than an old one, beyond noise? See `changes`."""
+"""`dehaze-bench compare`: finds where a new result is worse than an old one, beyond noise."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def compare_files(
 
 
 def _different(old: Result, new: Result) -> Iterator[str]:
-    """Why the two are not to be compared."""
+    """The reasons why two results cannot be compared."""
     if old.kind == "latency":
         for name in ("processor", "usable_cores", "instructions", "gpu", "power_mode", "clocks"):
             was, now = getattr(old.machine, name), getattr(new.machine, name)
@@ -79,7 +79,7 @@ def _data(result: Result) -> str:
 
 
 def _notes(old: Result, new: Result) -> Iterator[str]:
-    """What differs and may explain a change, for comparing such is what this is for."""
+    """The differences that may explain a change, which such a comparison is for."""
     before = {model.name: model.sha256 for model in old.models}
     for model in dict.fromkeys((model.name, model.sha256) for model in new.models):
         if before.get(model[0], model[1]) != model[1]:
@@ -94,7 +94,7 @@ def _notes(old: Result, new: Result) -> Iterator[str]:
 
 
 def _relative(result: Result, other: Result) -> Result:
-    """Every round's time as a multiple of what the first model of the same size took in it.
+    """The times of every round as multiples of the first model's, for the same size, in that round.
 
     Raises:
         UsageError: nothing to compare with, or another model in the other result.

@@ -34,7 +34,7 @@ _ROWS: Mapping[str, Any] = {
 
 
 def expect_writable(path: str | None) -> None:
-    """Says before minutes of measuring what `write_result` would say after them.
+    """Raises at once the error that `write_result` would raise after minutes of measuring.
 
     Raises:
         OutputError: `path` is a folder, a device or a pipe, or its folder cannot be written to.
@@ -93,7 +93,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_json(path: Path) -> Any:
-    """Any JSON.
+    """Reads any JSON file.
 
     Raises:
         InputError: it cannot be read, or is something else.

@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals of 95 %, drawn with a fixed seed."""
+"""Computes confidence intervals of 95 % by a bootstrap with a fixed seed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Interval", "mean_interval", "median_is_stable", "ratio_interval"]
 
 Interval: TypeAlias = tuple[float, float]
 DRAWS_OF_MEANS, DRAWS_OF_MEDIANS = 10_000, 2000
-"""Medians take longer, and end in whole samples all the same."""
+"""Draws of the bootstrap. Medians take longer, and fewer draws are enough for them."""
 _LIMITS = (2.5, 97.5)
 Samples: TypeAlias = NDArray[Any]
 
 
 def ratio_interval(samples: Samples, base: Samples, *, paired: bool) -> Interval:
-    """Of median(samples) / median(base).
+    """The interval of median(samples) / median(base).
 
     Args:
         paired: the two were measured in the same rounds, so that whole rounds are drawn and what
@@ -32,7 +32,7 @@ def ratio_interval(samples: Samples, base: Samples, *, paired: bool) -> Interval
 
 
 def mean_interval(samples: Samples, scenes: Sequence[str]) -> Interval:
-    """Of the mean over pictures, with a bootstrap over their scenes.
+    """The interval of the mean over pictures, with a bootstrap over their scenes.
 
     Pictures of one scene resemble each other: drawn one by one, SOTS's ten levels of 50 scenes
     would count as 500 independent pictures. Where each has a scene of its own, it is the usual
@@ -50,7 +50,7 @@ def _limits(values: Samples) -> Interval:
 
 
 def median_is_stable(samples: Samples, share: float) -> bool:
-    """Whether the median's interval reaches at most `share` of it to either side.
+    """Returns whether the median's interval reaches at most `share` of it to either side.
 
     By order statistics: the median lies between the samples of rank n / 2 -+ 0.98 sqrt(n), which
     is 95 % of the binomial distribution.

@@ -1,4 +1,4 @@
-"""What every dehaze-bench command measures: figures, on what, how. `file` stores it."""
+"""The records of a measurement: figures, models, machine, data, protocol. `file` stores them."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Scalar: TypeAlias = float | str | None
 
 @dataclass(frozen=True)
 class Machine:
-    """What measured. Figures of two machines are not to be compared."""
+    """The machine that measured. Figures of two machines are not to be compared."""
 
     processor: str
     cores: int
     usable_cores: int
-    """That this process may run on."""
+    """The cores that this process may run on."""
     instructions: str
     """The sets that ONNX Runtime's kernels use, of those that the processor has."""
     memory_mib: int
     system: str
     python: str
     versions: dict[str, str]
-    """Of the libraries that take part, by name."""
+    """The versions of the libraries that take part, by name."""
     gpu: str = ""
     """Empty where there is none."""
     driver: str = ""
@@ -52,7 +52,7 @@ class Model:
     """A model file and what ran it."""
 
     name: str
-    """As the user named it; rows refer to it by this."""
+    """The name as the user typed it; rows refer to the model by it."""
     path: str
     sha256: str
     precision: str
@@ -61,27 +61,27 @@ class Model:
     backend: str
     """`onnxruntime` or `tensorrt`."""
     why: str
-    """Why this backend, in one line."""
+    """The reason for this backend, in one line."""
     weights: str = ""
     """`trained` or `random`; empty where there are none or nothing is known of them."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """What was measured on."""
+    """The data that were measured on."""
 
     path: str
     layout: str
-    """Which files belong together: `hazy/1400_1.* with clear/1400.*`."""
+    """The files that belong together: `hazy/1400_1.* with clear/1400.*`."""
     number: int
-    """Of pictures or videos, hazy and clear."""
+    """Number of pictures or videos, hazy and clear."""
     sha256: str
     """Over the names and contents of all files, in the order of the names."""
 
 
 @dataclass(frozen=True)
 class LatencyRow:
-    """One model in one backend, at one size, with one number of threads."""
+    """The latency of a model in one backend, at one size, with one number of threads."""
 
     model: str
     backend: str
@@ -89,7 +89,7 @@ class LatencyRow:
     height: int
     threads: int
     milliseconds: list[float]
-    """One per round; the rounds of rows of one size and number of threads are the same ones."""
+    """The times of the rounds; all rows of one size and number of threads share their rounds."""
     p50_ms: float
     p90_ms: float
     p95_ms: float
@@ -98,15 +98,15 @@ class LatencyRow:
     fps: float
     """1000 / mean_ms."""
     ratio_to_first: float
-    """Of the medians; the first is the first row of this size and number of threads."""
+    """Ratio of the medians to the first row of this size and number of threads."""
     ratio_interval: list[float]
     """[low, high], 95 %."""
     copy_ms: float | None = None
-    """To the device, median; None where there is none to copy to."""
+    """Median time of the copy to the device; None where there is none to copy to."""
     compute_ms: float | None = None
     copy_back_ms: float | None = None
     peak_memory_mib: float | None = None
-    """Of a process of its own that opens the model and runs three frames."""
+    """Peak memory of a process of its own that opens the model and runs three frames."""
     memory_before_mib: float | None = None
     """The part of it that Python and the libraries take before the model is opened."""
     power_w: float | None = None
@@ -134,19 +134,19 @@ class QualityRow:
     intervals: dict[str, list[float | None]] = field(default_factory=dict)
     """[low, high] of some means, 95 %."""
     clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)
-    """What is left of each clear picture: `name`, `psnr_db` and, of models that measure haze,
-    `auto_psnr_db`; null where nothing changed."""
+    """The PSNR of each dehazed clear picture against itself: `name`, `psnr_db` and, of models that
+    measure haze, `auto_psnr_db`; null where nothing changed."""
 
 
 @dataclass(frozen=True)
 class FlickerRow:
-    """One way to dehaze a video."""
+    """The flicker of one way to dehaze a video."""
 
     model: str
     way: str
     frames: int
     psnr_db: float | None
-    """None where a frame equals its clear one."""
+    """The PSNR; None where a frame equals its clear one."""
     error_deviation: float
     error_change: float
 
@@ -165,11 +165,11 @@ class Result:
     machine: Machine
     models: list[Model]
     data: Data | None
-    """None where none is needed, as for latency."""
+    """The data; None where none are needed, as for latency."""
     protocol: dict[str, str]
-    """How it was measured, in words."""
+    """The rules of the measurement, in words."""
     results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow]
-    """Of the kind that `kind` says."""
+    """The rows of the kind that `kind` names."""
 
     def rows(self, row_type: type[Row]) -> list[Row]:
         """The rows, where they are of this type."""

@@ -27,9 +27,9 @@ from .passes import LAYERS, consumers, copied
 COMPARED_SIZES = ((64, 64), (123, 201), (480, 640))
 """(height, width): the smallest, an odd one, a common one."""
 MAXIMUM_DIFFERENCE = 1
-"""In steps of 1/255: both round, and not always the same way."""
+"""Largest difference in steps of 1/255: both sides round, and not always the same way."""
 LAYER_TOLERANCE = 1e-3
-"""Of a layer's largest value; float32 sums in another order differ by some 1e-6."""
+"""Tolerance as a share of a layer's largest value; float32 sums in another order differ by 1e-6."""
 TIMED_SIZE = (720, 1280)
 """(height, width)."""
 TIMED_SECONDS = 3.0
@@ -37,7 +37,7 @@ TIMED_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """How far an ONNX model is from the network that it came from."""
+    """The difference between an ONNX model and the network that it came from."""
 
     largest: int
     """Largest difference of a byte over all compared frames."""
@@ -81,7 +81,7 @@ def psnr_between(model: onnx.ModelProto, reference: onnx.ModelProto) -> float:
 
 
 def speed_ratio(model: onnx.ModelProto, reference: onnx.ModelProto) -> float:
-    """How many times as fast as `reference` a model is, in turns on this machine.
+    """The speed of a model as a multiple of that of `reference`, measured in turns on this machine.
 
     Of a model with a grid the estimator alone, which is what the runtime runs.
     """
@@ -177,7 +177,7 @@ def _taps(graph: onnx.GraphProto) -> dict[str, str]:
 
 @contextmanager
 def _recorded(network: nn.Module) -> Iterator[dict[str, NDArray[np.float32]]]:
-    """What each layer gives while the context is open, by the names of `name_layers`."""
+    """Records the output of each layer while the context is open, by the names of `name_layers`."""
     results: dict[str, NDArray[np.float32]] = {}
     times: Counter[str] = Counter()
     of_tensor: dict[int, str] = defaultdict(str)

@@ -19,7 +19,7 @@ from .from_torch import OPSET
 
 IR_VERSION = 9
 NETWORK = "net_"
-"""What the names of the network's nodes and tensors begin with."""
+"""The prefix of the names of the network's nodes and tensors."""
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>'
 
 # A stride-4 window over (H, W, 3) pixels is a (4, 12) window over the one-channel plane (H, 3 W):
@@ -255,7 +255,7 @@ def _joined(first: ModelProto, second: ModelProto, *tensors: str) -> ModelProto:
 
 
 def in_network(node: NodeProto) -> bool:
-    """Whether a node belongs to the network, not to the pixels' way in and out."""
+    """Returns whether a node belongs to the network, not to the pixels' way in and out."""
     return node.name.startswith(NETWORK)
 
 

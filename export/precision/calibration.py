@@ -1,4 +1,4 @@
-"""What INT8 is calibrated on and measured on: hazy pictures that training never saw."""
+"""Chooses the hazy pictures that INT8 is calibrated and measured on; training never saw them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CalibrationData:
 
     @property
     def sha256(self) -> str:
-        """Of the pixels that calibrate."""
+        """SHA-256 of the pixels that calibrate."""
         digest = hashlib.sha256()
         for picture in self.calibration:
             digest.update(str(picture.hazy.shape).encode())
@@ -82,7 +82,7 @@ def load_calibration_data(folders: Sequence[str], count: int) -> CalibrationData
 
 
 def _taken(examples: Sequence[Example], remainder: int, count: int) -> Sequence[Example]:
-    """Every other one: what calibrates is not what scores."""
+    """Takes every other picture, so that what calibrates is not what scores."""
     return spread(examples[remainder::2], count)
 
 

@@ -40,7 +40,7 @@ class Converted:
     """The same with DeformConv in float32, where `model` will have the plugin's node, which takes
     data in float16: what ONNX Runtime can run and is measured."""
     note: str = ""
-    """What the precision costs, in a few words."""
+    """The cost of the precision, in a few words."""
     calibration_sha256: str = ""
     sensitivity: Sensitivity | None = None
 
@@ -58,7 +58,7 @@ class Calibrated:
         return load_calibration_data(self.folders, self.count)
 
     def ranges(self, model: ModelProto) -> Any:
-        """Of the network's activations; other targets' models have the same."""
+        """The ranges of the network's activations; other targets' models have the same."""
         if self._ranges is None:
             self._ranges = activation_ranges(model, self.data.calibration)
         return self._ranges

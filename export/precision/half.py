@@ -61,7 +61,7 @@ class _Halving:
         self._half: set[str] = set()
         """Tensors that are in float16 now."""
         self._made: dict[str, str] = {}
-        """What stands for a tensor in the other precision."""
+        """The name of each tensor's copy in the other precision, where there is one."""
         self._nodes: list[NodeProto] = []
 
     def run(self) -> None:
@@ -104,7 +104,7 @@ class _Halving:
 
 
 def _before_layers(graph: GraphProto) -> list[NodeProto]:
-    """What no layer precedes: the picture itself, which some networks add at their end.
+    """The nodes that no layer precedes: the picture itself, which some networks add at their end.
 
     And the 1x1 layers on it.
     """
@@ -136,7 +136,7 @@ def _last_layers(graph: GraphProto) -> list[NodeProto]:
 
 
 def coordinate_nodes(graph: GraphProto) -> list[NodeProto]:
-    """What makes coordinates, back to the layer that they come from."""
+    """The nodes that compute coordinates, back to the layer that they come from."""
     makers = {output: node for node in graph.node for output in node.output}
     wanted = [
         node.input[index]

@@ -30,13 +30,14 @@ class _SchemeOptions:
     activation: str
     """Name of onnxruntime's type."""
     operators: tuple[str, ...]
-    """Which operators compute in 8 bits."""
+    """The operators that compute in 8 bits."""
     extra: dict[str, Any]
     """onnxruntime's own extra options."""
     minimum_depth: int = 0
-    """Of a layer's dot products, channels times taps. With fewer than 256, quantising and another
-    layout cost ONNX Runtime on x86 more than 8 bits save: all of `edge` takes 0.89 of its time in
-    float32 with layers from 288 on, 0.92 from 144 on, 1.03 with all (720p, 2 threads, one run)."""
+    """Smallest depth of a layer's dot products, channels times taps, for 8 bits. Below 256,
+    quantising and another layout cost ONNX Runtime on x86 more than 8 bits save: all of `edge`
+    takes 0.89 of its time in float32 with layers from 288 on, 0.92 from 144 on, 1.03 with all
+    (720p, 2 threads, one run)."""
 
 
 _SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}

@@ -1,4 +1,4 @@
-"""Which layers lose by 8 bits, and the fewest to keep in higher precision."""
+"""Ranks the layers by what 8 bits cost them, and keeps the fewest in higher precision."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..graph.comparison import session_of
 from .calibration import Picture
 
 RANKED_EVERY = 6
-"""Of the scoring pictures, for the ranking."""
+"""The ranking uses one of so many scoring pictures."""
 
 
 def mean_psnr(model: ModelProto, pictures: Sequence[Picture], *, as_written: bool = False) -> float:

@@ -20,7 +20,8 @@ class TypedGraph:
         values = (*inferred.input, *inferred.value_info, *inferred.output)
         self.types = {value.name: value.type.tensor_type.elem_type for value in values}
         self.types |= self.constants
-        """Of a tensor behind an operator without a schema, such as our plugin, none is known."""
+        """Types by tensor; none is known behind an operator without a schema, such as our
+        plugin."""
 
     def producer(self, name: str) -> str:
         """Operator that makes the tensor `name`; empty for inputs and initializers."""
@@ -36,7 +37,7 @@ class TypedGraph:
         return found
 
     def operators_that_make(self, name: str) -> set[str]:
-        """Every operator that a tensor is computed with, back to the inputs' shapes."""
+        """The operators that a tensor is computed with, back to the inputs' shapes."""
         found: set[str] = set()
         pending, seen = [name], set()
         while pending:

@@ -1,4 +1,4 @@
-"""CUDA as the TensorRT backend needs it: memory, streams, events, graphs; two bindings behind it.
+"""The part of CUDA that the TensorRT backend needs: memory, streams, events and graphs.
 
     pycuda        `cuda_pycuda.py`: builds from source; has no API to capture CUDA graphs (2026.1)
     cuda-python   `cuda_python.py`: wheels for x86-64 and aarch64; all of it
@@ -35,7 +35,7 @@ class HostMemory:
     content: NDArray[np.uint8]
     """(size,) uint8."""
     device_address: int
-    """Where the GPU sees the same bytes."""
+    """The address at which the GPU sees the same bytes."""
 
 
 class Cuda(Protocol):
@@ -44,16 +44,16 @@ class Cuda(Protocol):
     name: str
     """`cuda-python 13.5.0`, for people."""
     integrated: bool
-    """Whether the GPU shares the host's memory, as on a Jetson: then nothing needs a copy."""
+    """True if the GPU shares the host's memory, as on a Jetson: then nothing needs a copy."""
     has_graphs: bool
-    """Whether `capture` and `launch` work."""
+    """True if `capture` and `launch` work."""
 
     def current(self) -> AbstractContextManager[None]:
-        """Every other call must happen inside, in whichever thread."""
+        """Makes the device current in this thread; every other call must happen inside."""
         ...
 
     def host_memory(self, size: int, owner: ExitStack) -> HostMemory:
-        """Page-locked and mapped, `size` bytes.
+        """Allocates `size` bytes, page-locked and mapped.
 
         Not managed memory: on a Jetson the CPU may not touch that while any kernel runs, and here
         it fills the next frame meanwhile.
@@ -61,11 +61,11 @@ class Cuda(Protocol):
         ...
 
     def device_memory(self, size: int, owner: ExitStack) -> int:
-        """Address of `size` bytes of the GPU's own."""
+        """Allocates `size` bytes of the GPU's own memory; returns their address."""
         ...
 
     def stream(self, owner: ExitStack) -> Stream:
-        """A queue of its own, which the default stream does not hold up."""
+        """Makes a queue that the default stream does not hold up."""
         ...
 
     def stream_handle(self, stream: Stream) -> int:
@@ -73,7 +73,7 @@ class Cuda(Protocol):
         ...
 
     def event(self, owner: ExitStack) -> Event:
-        """A mark in a stream, with its time."""
+        """Makes an event: a mark in a stream, with its time."""
         ...
 
     def upload(self, device_address: int, source: HostMemory, stream: Stream) -> None:
@@ -89,19 +89,19 @@ class Cuda(Protocol):
         ...
 
     def wait(self, stream: Stream, event: Event) -> None:
-        """Whatever is queued later in `stream` waits for the event; the caller does not."""
+        """Makes whatever is queued later in `stream` wait for the event; the caller does not."""
         ...
 
     def synchronize(self, event: Event) -> None:
-        """The caller waits for the event."""
+        """Waits for the event."""
         ...
 
     def elapsed_ms(self, start: Event, end: Event) -> float:
-        """Between two events that have happened."""
+        """The milliseconds between two events that have happened."""
         ...
 
     def capture(self, stream: Stream, enqueue: Callable[[], None], owner: ExitStack) -> Graph:
-        """What `enqueue` puts into the stream, as a graph; nothing of it runs."""
+        """Records what `enqueue` puts into the stream as a graph; nothing of it runs yet."""
         ...
 
     def launch(self, graph: Graph, stream: Stream) -> None:

@@ -43,7 +43,7 @@ class PyCuda:
         self._context = self._call(device.retain_primary_context)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The function's value; ModelError where pycuda raises its own."""
+        """Calls a function; turns pycuda's errors into a ModelError."""
         try:
             return function(*arguments)
         except self._driver.Error as error:

@@ -46,7 +46,7 @@ class CudaPython:
         self._context = self._call(driver.cuDevicePrimaryCtxRetain, device)
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """The function's value; ModelError where its error code is not 0."""
+        """Calls a function; turns an error code other than 0 into a ModelError."""
         try:
             code, *values = function(*arguments)
         except RuntimeError as error:  # no driver, or one that is older than the function

@@ -1,4 +1,4 @@
-"""The GPU of this machine, asked of its driver alone: no CUDA toolkit, pycuda or cuda-python.
+"""Asks the driver for the GPU of this machine; needs no CUDA toolkit, pycuda or cuda-python.
 
 TensorRT segfaults where there is no GPU (seen in 10.3 and 11.4), so this is asked first.
 """
@@ -13,7 +13,7 @@ from ..errors import ModelError
 __all__ = ["CudaDevice", "cuda_device", "driver_cuda_version"]
 
 DRIVER_LIBRARY = "libcuda.so.1"
-"""Comes with the driver; on a Jetson with JetPack."""
+"""The driver's library; on a Jetson it comes with JetPack."""
 
 # CUdevice_attribute of cuda.h; these numbers have not changed since CUDA 5.
 _COMPUTE_CAPABILITY_MAJOR = 75

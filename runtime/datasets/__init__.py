@@ -1,1 +1,1 @@
-"""What training and benchmarks both need: data sets as files, and figures of dehazed pictures."""
+"""Data sets as files, and figures of dehazed pictures: both training and benchmarks need them."""

@@ -1,4 +1,4 @@
-"""Which data sets a folder holds, and which of their pictures are held out from training."""
+"""Finds the data sets in a folder, and the pictures of them that are held out from training."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ Kind: TypeAlias = Literal["pairs", "photographs", "unpaired", "rooms", "roads", 
 
 
 class Known(NamedTuple):
-    """What is known of a data set that lies in a folder of its own name."""
+    """The properties of a data set that lies in a folder of its own name."""
 
     kind: Kind
     held_out: int | None
-    """How many of the last scenes are held out; None for all of them."""
+    """Number of scenes at the end that are held out; None for all of them."""
     finer: bool = False
-    """Whether the files are small copies, so that training takes them at half the scale."""
+    """True if the files are small copies, so that training takes them at half the scale."""
 
 
 KNOWN = {
@@ -58,11 +58,11 @@ class DataSet:
     relative, `roads` and `streets` in decimetres; `photographs`, nothing but clear pictures, or
     `unpaired` hazy ones."""
     layout: str
-    """How the files are named, such as `SOTS-indoor`; `pairs` where they follow no known set."""
+    """The naming of the files, such as `SOTS-indoor`; `pairs` where they follow no known set."""
     files: Sequence[HazyPair] | Sequence[DepthScene] | Sequence[Path]
-    """By scene, then by haze."""
+    """The pictures by scene, then by haze."""
     held_out: int
-    """How many of the last files training never sees; of pairs whole scenes."""
+    """Number of files at the end that training never sees; of pairs whole scenes."""
     finer: bool = False
     border: int = 0
     """Pixels to cut off each side."""
@@ -81,7 +81,7 @@ class DataSet:
 
 
 def find_data_sets(folder: Path) -> list[DataSet]:
-    """All data sets that are known by name (`KNOWN`), or the one of another name in the folder.
+    """Finds the data sets that are known by name (`KNOWN`), or the one of another name.
 
     The latter is clear pictures in `image/` or `clear/` with `depth/`, pictures alone, or hazy and
     clear ones, in the folder or below.
@@ -180,7 +180,7 @@ def layout_of(pairs: Sequence[HazyPair]) -> str:
 
 
 def _named(hazy: str, *, beside: bool = False) -> Callable[[HazyPair], bool]:
-    """Whether the name of a hazy file has this form, and its clear one lies in its folder."""
+    """Returns whether a hazy file's name has this form, and its clear one lies in its folder."""
 
     def fits(pair: HazyPair) -> bool:
         form = re.fullmatch(hazy, pair.hazy.stem, re.IGNORECASE)

@@ -24,12 +24,12 @@ _RESIDE_STEM = re.compile(r"(\d+)_(\d+(?:\.\d+)?)(?:_(\d+(?:\.\d+)?))?")
 
 @dataclass(frozen=True)
 class HazyName:
-    """What the name of a hazy file says."""
+    """The haze that the name of a hazy file states."""
 
     index: str
     """The clear scene, as its file is named."""
     level: int | None = None
-    """Which of the scene's indoor hazes, from 1; in SOTS beta is 0.5 + 0.1 * level."""
+    """The number of the indoor haze, from 1; in SOTS beta is 0.5 + 0.1 * level."""
     airlight: float | None = None
     beta: float | None = None
     """The scattering coefficient."""
@@ -53,12 +53,12 @@ def parse_hazy_name(stem: str) -> HazyName:
 
 
 def is_hazy_name(stem: str) -> bool:
-    """Whether a name ends in `_hazy` or `_haze`."""
+    """Returns whether a name ends in `_hazy` or `_haze`."""
     return _HAZY_STEM.fullmatch(stem) is not None
 
 
 def is_clear_name(stem: str) -> bool:
-    """Whether a name ends in `_GT` or `_clear`."""
+    """Returns whether a name ends in `_GT` or `_clear`."""
     return _CLEAR_STEM.fullmatch(stem) is not None
 
 
@@ -84,7 +84,7 @@ def natural_order(name: str) -> list[str | int]:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name is one of a picture; macOS's archives hold a ._NAME beside each."""
+    """Returns whether a name is that of a picture; macOS's archives hold a ._NAME beside each."""
     return not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 

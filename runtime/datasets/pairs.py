@@ -81,7 +81,7 @@ class _Place(NamedTuple):
 
 
 def find_pairs(folder: Path) -> list[HazyPair]:
-    """Every hazy picture in `folder` or below with its clear one, by scene and then by name.
+    """The hazy pictures in `folder` or below with their clear ones, by scene and then by name.
 
     A clear picture belongs to the hazy ones of the same name, of the same name but for `_hazy` and
     `_GT`, or of the same index; the file formats may differ.
@@ -128,7 +128,7 @@ def depth_scenes(folder: Path) -> list[DepthScene]:
 
 
 def is_part(name: str) -> bool:
-    """Whether a folder of this name holds one side of a data set, such as hazy/, GT/ or depth/."""
+    """Returns whether a folder of this name holds a side of a data set: hazy/, GT/, depth/ ..."""
     return any(form.fullmatch(name) for form in (_HAZY_FOLDER, _IMAGE_FOLDER, _DEPTH_FOLDER))
 
 

@@ -1,4 +1,4 @@
-"""What dehaze-run says of itself and its machine: --doctor, --list-models."""
+"""Prints what `dehaze-run --doctor` and `--list-models` tell."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def print_diagnosis(options: argparse.Namespace) -> None:
     diagnosis = diagnose(options.model, tensorrt=TensorRTOptions(plugin=options.plugin))
     print(json.dumps(diagnosis.as_dict()) if options.json else diagnosis)
     if diagnosis.exit_code:
-        raise DehazeError("the backend that dehaze-run takes does not pass its self-test")
+        raise DehazeError("the default backend failed its self-test; see the lines above")
 
 
 def print_models(options: argparse.Namespace) -> None:

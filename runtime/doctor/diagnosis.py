@@ -1,4 +1,4 @@
-"""What works on this machine, and what to install for the rest: `dehaze-run --doctor`.
+"""Checks this machine for `dehaze-run --doctor`: what works, and what to install for the rest.
 
 Every backend that can run here dehazes a small picture, whose result is known.
 """
@@ -29,7 +29,7 @@ class EngineCheck:
 
     path: str
     misfit: str
-    """Why it does not run here; empty where it does."""
+    """The reason why the engine does not run here; empty where it does."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class BackendCheck:
 
     name: str
     chosen_because: str
-    """As `Dehazer.backend` says it; empty where the backend cannot open the model."""
+    """The reason, as in `Dehazer.backend`; empty where the backend cannot open the model."""
     result: SelfTest
     is_default: bool
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was found. Where `exit_code` is not 0, the backend that dehaze-run takes is broken."""
+    """The findings. With an `exit_code` other than 0, dehaze-run's default backend is broken."""
 
     sections: dict[str, list[Finding]]
     engines: list[EngineCheck]
@@ -57,11 +57,11 @@ class Diagnosis:
         return int(not any(check.is_default and check.result.passed for check in self.backends))
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
+        """The findings as a dictionary, for `--json`."""
         return {**asdict(self), "exit_code": self.exit_code}
 
     def __str__(self) -> str:
-        """For people, several lines."""
+        """The findings as several lines of text."""
         lines: list[str] = []
         for title, findings in self.sections.items():
             lines += [title, *(_line(f.name, f.value or f"none; {f.advice}") for f in findings), ""]
@@ -95,10 +95,10 @@ def _outcome(check: BackendCheck) -> str:
 def diagnose(
     model: str | Path = DEFAULT_MODEL, *, tensorrt: TensorRTOptions | None = None
 ) -> Diagnosis:
-    """Looks around and runs the self-tests. No engine is built for them.
+    """Examines this machine and runs the self-tests, for which no engine is built.
 
     Args:
-        model: what to run; engines are looked for beside it and beside the shipped models.
+        model: the model to run; engines are looked for beside it and beside the shipped models.
 
     Raises:
         ModelError: no such model.
@@ -161,7 +161,7 @@ def _check(
 
 
 def _self_test(session: Session) -> SelfTest:
-    """At the usual size, or at the best one of an engine that does not take it."""
+    """Tests with the usual picture size, or with the optimum of an engine that refuses it."""
     shapes = session.shapes
     if shapes is None or shapes.takes((1, *SIZE, 3)):
         return self_test(session)

@@ -1,4 +1,4 @@
-"""What is installed on this machine and what it is made of, for `diagnosis`. Asks, never raises."""
+"""Reads the hardware and the installed libraries of this machine, for `diagnosis`; never raises."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Finding", "cuda_bindings", "processor", "software", "video_card"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a report."""
+    """A line of the report."""
 
     name: str
     value: str
     """Empty where it is missing."""
     advice: str = ""
-    """What to do where it is missing, in one line."""
+    """The remedy, in one line, for something that is missing."""
 
 
 _INSTRUCTIONS = (
     *("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"),  # x86
     *("asimd", "asimddp", "i8mm"),  # Arm
 )
-"""Of those that ONNX Runtime's kernels use, as Linux spells them."""
+"""The instruction sets that ONNX Runtime's kernels use, in Linux's spelling."""
 
 
 def software() -> list[Finding]:
@@ -90,7 +90,7 @@ def _gstreamer() -> str:
 
 
 def processor() -> list[Finding]:
-    """Its name, cores and the instruction sets that matter."""
+    """The processor's name, its cores and the instruction sets that matter."""
     text = ""
     with suppress(OSError):
         text = Path("/proc/cpuinfo").read_text()

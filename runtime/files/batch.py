@@ -19,12 +19,12 @@ from .plan import Job
 __all__ = ["Outcome", "is_done", "run_batch"]
 
 _BYTES_HELD = 256 * 2**20
-"""Pixels that wait for inference or the encoder: many photographs, but one of 16384x16384."""
+"""Limit on the bytes of waiting pixels: many photographs, but only one of 16384x16384."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file: figures, an error, or neither where it was skipped."""
+    """The result for a file: figures, an error, or neither where it was skipped."""
 
     job: Job
     figures: dict[str, Any] | None = None
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def is_done(job: Job, options: RunOptions) -> bool:
-    """Whether a result is there and to be kept."""
+    """Returns whether a result exists already and is to be kept."""
     # os.path: unlike Path.exists it does not raise where it may not look.
     return not options.overwrite and os.path.exists(job.target)  # noqa: PTH110
 
@@ -43,7 +43,7 @@ def run_batch(
     options: RunOptions,
     on_frame: Callable[[Job, int | None], None] | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Dehazes pictures, then videos; yields what became of each as soon as it is known.
+    """Dehazes pictures, then videos; yields the outcome of each as soon as it is known.
 
     A file that fails does not stop the others. Unfinished files of runs that were killed are
     removed from the folders of the results.
@@ -63,7 +63,7 @@ def run_batch(
 
 
 def _outcome(job: Job, options: RunOptions, action: Callable[[], dict[str, Any]]) -> Outcome:
-    """Of an action, or of none where the result is there already."""
+    """Runs `action`, unless a result exists by now, and keeps an error as the outcome."""
     if is_done(job, options):  # another run may share the work
         return Outcome(job)
     try:

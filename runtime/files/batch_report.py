@@ -1,4 +1,4 @@
-"""What a batch tells: a progress bar with the time left, a line a file, the failures at the end."""
+"""Reports on a batch: a progress bar, a line for each file, the failures at the end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BatchReport:
         from tqdm import tqdm
 
         self.backend: str | None = None
-        """What runs the model, and why. None on a cluster: each worker takes its own."""
+        """The backend and the reason for it; None on a cluster, where each worker takes its own."""
         self.files: list[dict[str, Any]] = []
         self.skipped = skipped
         self.failed: list[dict[str, str]] = []
@@ -54,7 +54,7 @@ class BatchReport:
         self._of_job: Job | None = None
 
     def add(self, outcome: Outcome) -> None:
-        """One file is done, was skipped or failed."""
+        """Reports a file that is done, was skipped or failed."""
         if outcome.error is not None:
             self.add_failure(str(outcome.job.source), outcome.error)
         elif outcome.figures is not None:
@@ -83,7 +83,7 @@ class BatchReport:
         self._bar.update(0)
 
     def as_dict(self) -> dict[str, Any]:
-        """What `--json` prints."""
+        """The object that `--json` prints."""
         return {
             "files": self.files,
             "skipped": self.skipped,
@@ -136,7 +136,7 @@ def notice_lines(figures: dict[str, Any]) -> list[str]:
 
 
 def closing_line(figures: dict[str, Any]) -> str:
-    """One line about a finished file."""
+    """The line to print about a finished file."""
     if "frames" not in figures:
         return printable(figures["output"])
     counts = {what: figures.get(f"{what}_frames", 0) for what in ("lost", "damaged")}

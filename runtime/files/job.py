@@ -28,7 +28,7 @@ __all__ = ["PictureRun", "RunOptions", "dehaze_picture", "run_job"]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What to do with every file."""
+    """The options that hold for every file."""
 
     overwrite: bool = False
     side_by_side: bool = False
@@ -66,7 +66,7 @@ def run_job(
 
 
 class PictureRun:
-    """One picture on its way. In a batch its three steps run in three threads.
+    """The three steps of dehazing a picture; in a batch each runs in a thread of its own.
 
     Raises:
         InputError: the source cannot be read, or takes more memory than there is.
@@ -90,7 +90,7 @@ class PictureRun:
 
     @property
     def bytes_held(self) -> int:
-        """Of decoded pixels; as much again from `infer` to `encode`."""
+        """Bytes of the decoded pixels; from `infer` to `encode` as many are held again."""
         return self._hazy.rgb.nbytes if self._hazy else 0
 
     def infer(self, dehazer: Dehazer) -> None:
@@ -123,7 +123,7 @@ class PictureRun:
         return self.figures()
 
     def figures(self) -> dict[str, Any]:
-        """What `--json` prints; the seconds are those of the steps, without waiting between."""
+        """The figures for `--json`; the seconds are those of the steps, without waiting between."""
         seconds = sum(times.total_seconds for times in self._times.values())
         return {
             **_names(self.job),

@@ -1,4 +1,4 @@
-"""What an INPUT and OUTPUT on the command line stand for: which files become which."""
+"""Turns INPUT and OUTPUT of the command line into jobs: which file becomes which."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Job", "Jobs", "plan_jobs", "split_paths"]
 
 @dataclass(frozen=True)
 class Job:
-    """One file to dehaze into another."""
+    """A file to dehaze, and the file to write."""
 
     source: Path
     target: Path
@@ -29,13 +29,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Jobs:
-    """What one command has to do."""
+    """The jobs of a command."""
 
     jobs: list[Job]
     is_batch: bool
-    """A folder or a glob: existing outputs are skipped, a failure does not stop the others."""
+    """True for a folder or a glob: existing outputs are skipped, and a failure stops no others."""
     unreadable: dict[str, str] = field(default_factory=dict)
-    """Folders of a tree that cannot be listed, and why."""
+    """Folders that cannot be listed, and the reasons."""
 
 
 def split_paths(paths: Sequence[str]) -> tuple[list[str], str | None]:

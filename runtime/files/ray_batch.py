@@ -32,18 +32,18 @@ from .ray_cluster import ray_cluster
 __all__ = ["ShippedModel", "run_batch_on_ray"]
 
 _PICTURES_A_TASK = 16
-"""Enough that a task's start, some milliseconds, does not count."""
+"""Pictures for a task, enough that its start, some milliseconds, does not count."""
 _REPEATS = 3
-"""How often Ray starts a task again whose worker died."""
+"""Number of times that Ray restarts a task whose worker died."""
 _TASKS_A_CORE = 8
-"""How many wait in Ray's queues: it need not know of all 100 000 files."""
+"""Number of tasks that wait in Ray's queues for each core, so that it need not hold 100 000."""
 _CANCEL_SECONDS = 10.0
-"""What a stopped run waits for its workers to remove their unfinished files."""
+"""Seconds that a stopped run gives its workers to remove their unfinished files."""
 
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A model by content, and how to open it."""
+    """The content of a model, and the options to open it with."""
 
     files: tuple[tuple[str, bytes], ...]
     """Names and contents: the model and, where there is one, its twin without DeformConv."""
@@ -64,7 +64,7 @@ class ShippedModel:
 
     @functools.cached_property
     def key(self) -> str:
-        """The same for the same content and options."""
+        """A key that is equal for the same content and options."""
         digest = hashlib.sha256(f"{self.threads} {self.strength}".encode())
         for name, content in self.files:
             digest.update(name.encode() + content)
@@ -72,7 +72,7 @@ class ShippedModel:
 
 
 _dehazers: dict[str, Dehazer] = {}
-"""Of this worker: opened by its first task, used by the later ones."""
+"""The dehazers of this worker process: its first task opens them, the later ones use them."""
 
 
 def _dehazer_of(model: ShippedModel) -> Dehazer:
@@ -88,7 +88,7 @@ def _dehazer_of(model: ShippedModel) -> Dehazer:
 
 
 def _dehaze_files(jobs: list[Job], model: ShippedModel, options: RunOptions) -> list[Outcome]:
-    """One task, in a worker's process."""
+    """Dehazes the files of a task, in a worker's process."""
     host = socket.gethostname()
     return [
         replace(outcome, error=f"{outcome.error} [on {host}]") if outcome.error else outcome
@@ -99,7 +99,7 @@ def _dehaze_files(jobs: list[Job], model: ShippedModel, options: RunOptions) -> 
 def run_batch_on_ray(
     jobs: list[Job], address: str, model: ShippedModel, options: RunOptions
 ) -> Generator[Outcome, None, None]:
-    """Dehazes on the cluster at `address`; yields what became of each file as tasks end.
+    """Dehazes on the cluster at `address`; yields the outcome of each file as tasks end.
 
     A file that fails does not stop the others; nor does one that kills its worker: its neighbours
     are done in tasks of their own.
@@ -153,7 +153,7 @@ def _parts(jobs: list[Job], cores: int) -> Iterator[list[Job]]:
 
 
 def _checked(outcome: Outcome) -> Outcome:
-    """An outcome as seen from here, where every result must be visible."""
+    """Checks that a result of a worker is visible from this machine, too."""
     if outcome.error is not None:
         return outcome
     job = outcome.job
@@ -169,7 +169,7 @@ def _checked(outcome: Outcome) -> Outcome:
 
 
 def _is_visible(path: Path) -> bool:
-    """Asks a file server anew where the answer it gave before says no."""
+    """Returns whether a file is there; asks a file server anew where its old answer says no."""
     with suppress(OSError):
         return path.exists() or path.name in os.listdir(path.parent)  # noqa: PTH208  # any name
     return False
@@ -181,7 +181,7 @@ def _lost(job: Job, error: Exception) -> str:
 
 
 def _cause(error: Any) -> DehazeError:
-    """What a worker raised, as an error of ours."""
+    """Turns the exception that a worker raised into an error of ours."""
     cause = error.cause
     if isinstance(cause, DehazeError):
         return type(cause)(str(cause))

@@ -21,9 +21,9 @@ _SETTINGS = {
 }
 """Environment variables of Ray; those already set stay."""
 _REACH_SECONDS = 5.0
-"""Ray itself tries a wrong address for two minutes."""
+"""Seconds to try an address; Ray itself tries a wrong one for two minutes."""
 _STORE_BYTES = 2**27
-"""Of shared memory for `local`: what travels is the model and a few lines a file."""
+"""Bytes of shared memory for `local`: only the model and a few lines a file travel through it."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _check_reachable(address: str) -> None:
 
 
 def _check_room(ray: Any, threads: int) -> None:
-    """Ray waits for ever for a machine that is large enough."""
+    """Raises UsageError where no machine is large enough, for which Ray would wait for ever."""
     largest = max(
         (node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]), default=0
     )

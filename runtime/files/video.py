@@ -29,24 +29,24 @@ from ..timing import StageTimes
 __all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
 
 _SAMPLE_SECONDS = 1 / 6
-"""Between the frames that the airlight is taken from, ahead of those that are dehazed."""
+"""Seconds between the frames that the airlight is taken from, ahead of the dehazed ones."""
 
 
 @dataclass(frozen=True)
 class VideoOptions:
-    """What to make of a video."""
+    """The options for a video."""
 
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     side_by_side: bool = False
-    """Whether to show the hazy frame to the left of the clear one."""
+    """True to show the hazy frame to the left of the clear one."""
     stream: StreamOptions = field(default_factory=StreamOptions)
     strict: bool = False
-    """Whether a damaged video is refused; else what can be decoded is done."""
+    """True to refuse a damaged video; False to dehaze what can be decoded."""
 
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What was done, and how fast."""
+    """The figures of a finished video."""
 
     frames: int
     seconds: float

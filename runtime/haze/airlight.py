@@ -19,10 +19,12 @@ from .motion import motion_between
 __all__ = ["Airlight", "RecursiveAirlight", "Sample", "WindowAirlight", "airlight_of"]
 
 SHARE = 0.1
-"""Of a new guess, for a camera. On room-hazy.mp4 0.1 gains 0.05 dB, 0.02 loses 0.36."""
+"""Share of a new guess in a camera's mean. On room-hazy.mp4 0.1 gains 0.05 dB, 0.02 loses 0.36."""
 WINDOW_SECONDS = 3.0
-"""Before and after a frame, for a file. On room-hazy.mp4 and parts of it 3 s halves what the mean
-error varies by, 1 s leaves 80 % of it."""
+"""Seconds before and after a frame that count for the airlight of a file.
+
+On room-hazy.mp4 and parts of it, 3 s halves the variation of the mean error, 1 s leaves 80 %.
+"""
 
 
 def airlight_of(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
@@ -52,12 +54,12 @@ class Airlight(Protocol):
         ...
 
     def reset(self) -> None:
-        """A new scene begins."""
+        """Forgets the old scene, for a new one begins."""
         ...
 
 
 class RecursiveAirlight:
-    """From what was seen so far: for a camera."""
+    """The airlight from the frames seen so far, for a camera."""
 
     def __init__(self) -> None:
         self.reset()
@@ -100,7 +102,7 @@ class _Guess(NamedTuple):
 
 
 class WindowAirlight:
-    """From what comes before and after a frame in the same scene: for a file.
+    """The airlight from the frames before and after one in the same scene, for a file.
 
     Args:
         samples: frames of the file ahead of those that are dehazed, in order of time.
@@ -111,7 +113,7 @@ class WindowAirlight:
         self._guesses: deque[_Guess] = deque()
 
     def reset(self) -> None:
-        """Nothing to forget: a window ends where its scene does."""
+        """Does nothing: a window ends where its scene does."""
 
     def update(
         self, values: NDArray[np.float32], luminance: NDArray[np.uint8], seconds: float

@@ -33,7 +33,7 @@ A finer thumbnail is slower and worse. SOTS-indoor enlarged three times, 50 pict
 
 
 class Thumbnail(NamedTuple):
-    """What the estimator sees of frames."""
+    """The estimator's input: frames at low resolution."""
 
     values: NDArray[np.float32]
     """(N, 3, h, w) float32 RGB in [0, 1], means of square blocks of pixels; h and w are rounded up
@@ -44,7 +44,7 @@ class Thumbnail(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """What to do with every pixel: clear = gain * hazy + bias, both in [0, 1].
+    """The estimate at low resolution: for every pixel clear = gain * hazy + bias, both in [0, 1].
 
     In terms of I = J t + A (1 - t), solved for J: gain = 1 / t and bias = A (1 - gain).
     """
@@ -55,7 +55,7 @@ class Grid:
     """Pixels per cell, along each axis. The cells may reach beyond the last row and column."""
 
     def scaled(self, strength: float) -> Grid:
-        """Between the identity (0) and this grid (1)."""
+        """The grid between the identity (strength 0) and this one (strength 1)."""
         if strength == 1:
             return self
         identity = np.array([1, 0, 0, 0], np.float32)

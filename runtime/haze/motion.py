@@ -1,4 +1,4 @@
-"""How the picture moved between two frames, seen on their thumbnails."""
+"""Measures the motion of the picture between two frames, on their thumbnails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 __all__ = ["Motion", "luminance_of", "motion_between", "moved"]
 
 FAILED_DIFFERENCE = 16.0
-"""Of 255: where the moved previous thumbnail differs by this much, it is another thing."""
+"""A cell is lost where the moved previous thumbnail differs by more than this, of 255."""
 CUT_SHARE = 0.2
 """A new scene begins where more than this share of the cells could not be found again.
 
@@ -22,7 +22,7 @@ _LEAST_SIDE = 32
 
 
 class Motion(NamedTuple):
-    """From a frame back to the one before it."""
+    """The motion from a frame back to the one before it."""
 
     source: NDArray[np.float32]
     """(h, w, 2) float32: where in the previous grid each cell was, x and y in cells."""
@@ -31,7 +31,7 @@ class Motion(NamedTuple):
 
     @property
     def is_cut(self) -> bool:
-        """Whether a new scene begins."""
+        """True if a new scene begins."""
         return float(np.mean(self.trust == 0)) > CUT_SHARE
 
 

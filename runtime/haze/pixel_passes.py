@@ -87,8 +87,8 @@ def apply_grid(
 
     Args:
         frames: (N, H, W, 3) uint8 or uint16 RGB, contiguous.
-        grid: of the same N, covering at least the frame.
-        out: where to write, as `frames`; may be `frames` itself. None makes a new array.
+        grid: the estimates for the same N frames, each covering at least its frame.
+        out: array for the result, shaped as `frames`, or `frames` itself. None makes one.
 
     Returns:
         (N, H, W, 3) of the type of `frames`.

@@ -1,4 +1,4 @@
-"""Which INPUTs are live, and what their addresses say. Light: `dehaze-run --help` reads it."""
+"""Reads the addresses of live INPUTs. Light, since `dehaze-run --help` imports it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MODE = re.compile(r"(\d+)x(\d+)@(\d+(?:\.\d+)?|\d+/\d+)")
 
 @dataclass(frozen=True)
 class FrameMode:
-    """Size and rate of raw frames, or those asked of a camera."""
+    """Size and frame rate of raw frames; for a camera, those to request."""
 
     width: int
     height: int
@@ -89,7 +89,7 @@ def read_address(text: str) -> str:
 
 
 def is_live(address: str) -> bool:
-    """Whether an INPUT is a camera, a stream or a pipe; a file named `0` is written ./0."""
+    """Returns whether an INPUT is a camera, a stream or a pipe; a file named `0` is written ./0."""
     return address == PIPE or address.isdecimal() or address.startswith(_SCHEMES)
 
 

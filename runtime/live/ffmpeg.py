@@ -25,17 +25,17 @@ from .source import LiveFrame, LiveSource
 __all__ = ["AvAddress", "AvSource"]
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
-"""After how long a silent camera counts as lost."""
+"""Seconds after which a silent camera counts as lost."""
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _END_SECONDS = 1.0
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
-"""FFmpeg makes up 25 frames per second for them."""
+"""Formats without times, for which FFmpeg makes up 25 frames per second."""
 _PLAUSIBLE_RATES = range(1, 241)
 
 
 @dataclass(frozen=True)
 class AvAddress:
-    """What FFmpeg needs to open a camera."""
+    """The address and options by which FFmpeg opens a camera."""
 
     url: str
     format: str | None = None
@@ -43,7 +43,7 @@ class AvAddress:
     is_device: bool = False
     """A camera on this computer: gone when it is gone, and nothing is buffered before it."""
     is_paced: bool = False
-    """Whether the server sends ahead of time, as HTTP does: frames then wait for their turn."""
+    """True if the server sends ahead of time, as HTTP does: frames then wait for their turn."""
 
 
 class AvSource(LiveSource):
@@ -52,7 +52,7 @@ class AvSource(LiveSource):
     Args:
         tell: called with one line for each loss and return.
         explain: makes a message of the error of the first attempt.
-        give_up_seconds: how long to wait for the return of a lost stream; None waits for ever.
+        give_up_seconds: time to wait for the return of a lost stream; None waits for ever.
 
     Raises:
         InputError: it cannot be opened at the start.
@@ -99,7 +99,7 @@ class AvSource(LiveSource):
         self._timed_by_camera = self._container.format.name not in _UNTIMED_FORMATS
 
     def _describe(self) -> None:
-        """What a recording takes over, from the first connection."""
+        """Notes the properties that a recording takes over, from the first connection."""
         codec = self._stream.codec_context
         self.size = (codec.width, codec.height)
         rate = self._stream.average_rate or self._stream.guessed_rate
@@ -119,7 +119,7 @@ class AvSource(LiveSource):
         self.look = VideoLook(size=self.size, colours=colours)
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """A stream that is lost is waited for."""
+        """Yields frames, and waits for a stream that is lost."""
         had_frames = False
         while True:
             try:
@@ -170,7 +170,7 @@ class AvSource(LiveSource):
                 ahead = self._clock.ahead(seconds, time.monotonic())
 
     def _is_played_out(self) -> bool:
-        """Whether the stream had a known length and is at its end: a file on a server."""
+        """Returns whether a stream of known length is at its end, such as a file on a server."""
         if not self._container.duration:
             return False
         end = ((self._container.start_time or 0) + self._container.duration) / av.time_base
@@ -206,7 +206,7 @@ class AvSource(LiveSource):
                 return True
 
     def _note_return(self) -> None:
-        """A stream is back with its first frame: a server that takes calls may have no picture."""
+        """Reports a stream's return at its first frame: a server may answer without a picture."""
         if self._lost_at is not None:
             away = time.monotonic() - self._lost_at
             self._tell(f"{self.name}: back after {away:.1f} s")

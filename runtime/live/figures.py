@@ -61,7 +61,7 @@ class LiveFigures:
         return (len(recent) - 1) / (recent[-1] - recent[0])
 
     def now(self) -> dict[str, Any]:
-        """For /figures.json: `fps` of the last seconds, times of the last 3000 frames."""
+        """The figures for /figures.json: `fps` of the last seconds, times of up to 3000 frames."""
         return {
             **self.summary(),
             **self._about,
@@ -72,7 +72,7 @@ class LiveFigures:
         }
 
     def summary(self) -> dict[str, Any]:
-        """For the closing JSON: `fps` and the mean `haze` of the whole run."""
+        """The figures for the closing JSON: `fps` and the mean `haze` of the whole run."""
         seconds = time.monotonic() - self._started
         return {
             "frames": self.frames,

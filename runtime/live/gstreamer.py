@@ -41,7 +41,7 @@ class GStreamerSource(LiveSource):
     """A pipeline opened by OpenCV.
 
     Args:
-        pipeline: as for gst-launch-1.0; where it has no appsink, one is appended.
+        pipeline: a pipeline for gst-launch-1.0; without an appsink, one is appended.
 
     Raises:
         InputError: OpenCV has no GStreamer, or the pipeline does not run.
@@ -66,7 +66,7 @@ class GStreamerSource(LiveSource):
         self.look = VideoLook(colours=colours_of(*unsaid, height)[0])
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """Frames are timed by their arrival."""
+        """Yields frames, timed by their arrival."""
         while not self._stop.is_set():
             if not self._capture.grab():
                 break

@@ -1,4 +1,4 @@
-"""An iterator over the newest items alone: how latency stays at one frame behind a slow model."""
+"""Iterates over the newest items alone, so that latency stays at one frame behind a slow model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["NewestFrame"]
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
 _LEAVE_SECONDS = 1.0
-"""How long to wait for a source that hangs in a driver or a socket before leaving it behind."""
+"""Seconds to wait for a source that hangs in a driver or a socket before leaving it behind."""
 
 
 class NewestFrame(Generic[T]):

@@ -27,13 +27,13 @@ def open_source(
     tell: Callable[[str], None],
     give_up_seconds: float | None = None,
 ) -> LiveSource:
-    """Opens what `address.is_live` takes for live.
+    """Opens a live input, see `address.is_live`.
 
     Args:
-        mode: of raw frames, or asked of a camera.
+        mode: size and frame rate of raw frames; for a camera, those to request.
         stop: ends the reading when set.
         tell: called with one line for each loss and return of a stream.
-        give_up_seconds: how long to wait for the return of a lost stream; None waits for ever.
+        give_up_seconds: time to wait for the return of a lost stream; None waits for ever.
 
     Raises:
         InputError: no such camera, or it cannot be opened.

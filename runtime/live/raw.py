@@ -1,4 +1,4 @@
-"""Raw RGB frames on standard input and output: how other programs are joined by pipes."""
+"""Reads and writes raw RGB frames on standard input and output, to join programs by pipes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RawSource(LiveSource):
         self._descriptor = descriptor
 
     def _frames(self) -> Iterator[LiveFrame]:
-        """Until the pipe is closed; the times come from the rate alone."""
+        """Yields frames until the pipe is closed; their times come from the frame rate alone."""
         index = 0
         while True:
             pixels = np.empty((self._mode.height, self._mode.width, 3), np.uint8)

@@ -43,24 +43,24 @@ _SAME_WISH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What to do with a live source."""
+    """The options for live input."""
 
     mode: FrameMode | None = None
-    """Size and rate of raw frames, or those asked of a camera."""
+    """Size and frame rate of raw frames; for a camera, those to request."""
     give_up_seconds: float | None = None
-    """How long to wait for the return of a lost stream; None waits for ever."""
+    """Seconds to wait for the return of a lost stream; None waits for ever."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
     side_by_side: bool = False
-    """Whether the output shows the hazy frame to the left of the clear one."""
+    """True to show the hazy frame to the left of the clear one."""
     overwrite: bool = False
     segment_seconds: float | None = None
     """After how long another file begins; None records into one."""
     preview_port: int | None = None
-    """Where a browser finds the live picture; 0 takes a free port, None has no preview."""
+    """The port of the preview; 0 takes a free port, None shows no preview."""
     preview_host: str = "127.0.0.1"
-    """Whom it answers: 127.0.0.1 this computer alone, 0.0.0.0 everybody."""
+    """The address on which the preview listens: 127.0.0.1 for this computer, 0.0.0.0 for all."""
     about: Mapping[str, Any] = field(default_factory=dict)
-    """What else the preview shows: "model", "backend"."""
+    """Words that the preview shows beside its figures: "model", "backend"."""
 
 
 def _tell_stderr(line: str) -> None:
@@ -145,7 +145,7 @@ def run_live(
 
 
 def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
-    """Writes what became of a frame, at its time."""
+    """Writes a dehazed frame, at its time."""
     shown = beside(frame.pixels, clear.pixels) if side_by_side else clear.pixels
     output.write(replace(frame, pixels=shown))
 
@@ -198,7 +198,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 
 
 def live_closing_line(figures: dict[str, Any]) -> str:
-    """What a run prints at its end, without --json."""
+    """The line that a run prints at its end, without --json."""
     stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
     return (
         f"{printable(figures['output'] or figures['input'])}: {figures['frames']} frames in "

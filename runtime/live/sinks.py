@@ -1,4 +1,4 @@
-"""Where dehazed live frames go: a video file, standard output, or nowhere but the preview."""
+"""Takes dehazed live frames to a video file, to standard output, or nowhere but the preview."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LiveSink(Protocol):
 
 
 class _NoSink:
-    """For a run that is only watched."""
+    """Discards frames, for a run that is only watched in the preview."""
 
     def __init__(self) -> None:
         self.encode_times = StageTimes(KEPT_TIMES)

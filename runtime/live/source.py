@@ -1,4 +1,4 @@
-"""What every live source has in common: frames with the time of their arrival."""
+"""The base of all live sources: frames with the time of their arrival."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class LiveSource:
     """
 
     lossless = False
-    """Whether every frame is to be answered, however late; else the newest one wins."""
+    """True if every frame is dehazed, however late; False if the newest one wins."""
 
     def __init__(self, name: str, stop: threading.Event) -> None:
         self.name = name
-        """Without a password."""
+        """The address without its password."""
         self.frame_rate = Fraction(25)
         self.time_base = Fraction(1, _TICKS_PER_SECOND)
         self.look = VideoLook()
@@ -66,7 +66,7 @@ class LiveSource:
         self._is_read = False
 
     def read(self) -> Iterator[LiveFrame]:
-        """Frames as they come.
+        """Yields frames as they come.
 
         Raises:
             InputError: the camera vanished, or the stream stayed away for too long.
@@ -131,7 +131,7 @@ class CameraClock:
         return min(seconds, max(here + self._lead, self._seconds))
 
     def ahead(self, camera_seconds: float, now: float) -> float:
-        """How many seconds too early a frame is here, counted from the first one."""
+        """The seconds by which a frame arrived too early, counted from the first one."""
         if self._first_now is None:
             return 0.0
         return self._next(camera_seconds, now) - (now - self._first_now)
@@ -148,6 +148,6 @@ class CameraClock:
         return self._last_ticks
 
     def restart(self) -> None:
-        """The camera's clock begins anew: another connection."""
+        """Starts anew, since another connection has another clock."""
         self._last_camera = None
         self._is_first = False

@@ -149,7 +149,7 @@ def encoder_time_base(encoder: str, suffix: str, rate: Fraction, time_base: Frac
 def encoder_pixels(
     encoder: str, look: VideoLook, size: tuple[int, int], *, alpha: bool, notices: Notices
 ) -> EncoderPixels:
-    """What the encoder is given, as near to the source as it takes.
+    """The pixel format for the encoder, as near to the source's as it takes.
 
     Args:
         size: width and height of the result's frames.

@@ -45,7 +45,7 @@ _SAMPLINGS = {
 }
 _THUMBNAIL_SIDE = 160
 _BMP_DENSITY = 38
-"""Where a BMP says how many pixels it has to the metre, along x and y."""
+"""The position of a BMP's pixels per metre, along x and y."""
 
 
 def encoded_picture(

@@ -57,7 +57,7 @@ class Picture:
     alpha: NDArray[Any] | None = None
     """(H, W), of the same type."""
     grey: bool = False
-    """Whether the file holds a single channel; `rgb` then has it three times."""
+    """True if the file holds a single channel, which `rgb` then holds three times."""
     metadata: tuple[tuple[int, bytes], ...] = ()
     """(OpenCV's kind, bytes): EXIF, XMP, ICC profile."""
     extras: PictureExtras = PictureExtras()  # noqa: RUF009  # frozen
@@ -172,7 +172,7 @@ def _upright_picture(
 
 
 def _has_a_second(data: bytes) -> bool:
-    """Whether another page or frame follows; also where it is damaged."""
+    """Returns whether another page or frame follows, or seems to in a damaged file."""
     if (frames := frames_of_png(data)) is not None:
         return frames > 1  # without decoding it once more
     # Not cv2.imcount: it takes a name, and crashes on one that is not UTF-8 (OpenCV 5.0).
@@ -214,7 +214,7 @@ def _picture(
 
 
 def _swap_red_and_blue(pixels: NDArray[Any]) -> None:
-    """In place, some rows at a time: a large picture is in memory once, not twice."""
+    """Swaps the channels in place, some rows at a time, so that no second copy is in memory."""
     for rows in np.array_split(pixels, max(1, pixels.nbytes >> 20)):
         rows[:] = cv2.cvtColor(rows, cv2.COLOR_BGR2RGB)
 
@@ -225,7 +225,7 @@ def side_by_side(before: NDArray[Any], after: NDArray[Any]) -> NDArray[Any]:
 
 
 def pictures_side_by_side(before: Picture, after: Picture) -> Picture:
-    """Both in one picture, before on the left."""
+    """Puts both into one picture, before on the left."""
     alpha = None if after.alpha is None else side_by_side(after.alpha, after.alpha)
     return replace(after, rgb=side_by_side(before.rgb, after.rgb), alpha=alpha)
 

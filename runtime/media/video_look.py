@@ -1,4 +1,4 @@
-"""How the frames of a video look: size, layout, colours, orientation, light."""
+"""The look of a video's frames: size, layout, colours, orientation, light."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ __all__ = ["VideoLook", "look_of"]
 
 @dataclass(frozen=True)
 class VideoLook:
-    """What a result takes over of the frames it is made of."""
+    """The properties that a result takes over from the frames it is made of."""
 
     size: tuple[int, int] = (0, 0)
     """Width and height of the frames as they are stored."""
     colours: Colours = Colours()  # noqa: RUF009  # frozen
     layout: PixelLayout = PixelLayout()  # noqa: RUF009  # frozen
     orientation: int = UPRIGHT
-    """As EXIF numbers it; frames come upright."""
+    """The orientation as EXIF numbers it; frames come upright."""
     curve: HdrCurve | None = None
-    """How light is coded, for PQ and HLG."""
+    """The transfer curve of PQ and HLG."""
     view: DisplayView | None = None
-    """How an SDR display shows the frames, for HDR and wide colours."""
+    """The view on an SDR display, for HDR and wide colours."""
     mastering: Mastering | None = None
     stereo: int | None = None
     """FFmpeg's kind of stereoscopy: 1 side by side, 2 one above the other."""

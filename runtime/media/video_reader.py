@@ -39,7 +39,7 @@ _MAXIMUM_PIXELS = 2**26
 
 @dataclass(frozen=True)
 class TimedFrame:
-    """One frame with its place in time."""
+    """A frame with its place in time."""
 
     pixels: NDArray[Any]
     """(H, W, 3) uint8 or uint16 RGB, upright; of an HDR video, values of `HdrCurve.shown`."""
@@ -118,7 +118,7 @@ class VideoReader:
 
     @property
     def expected_frames(self) -> int | None:
-        """What the header says, else what duration and rate say; None where neither is known."""
+        """The number of frames, by the header or by duration and rate; None if not known."""
         if self.stream.frames:
             return self.stream.frames
         if self.container.duration:
@@ -163,7 +163,8 @@ class VideoReader:
         return self.container.chapters()
 
     def read(self) -> Iterator[TimedFrame | Packet[Any]]:
-        """Every frame in order of presentation, and the packets of the other streams between."""
+        """Yields every frame in order of presentation, and the packets of the other streams
+        between."""
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts: int | None = None
         started = time.perf_counter()

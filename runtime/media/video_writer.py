@@ -45,14 +45,14 @@ __all__ = ["VideoSource", "VideoWriter"]
 _MATROSKA = frozenset({".mkv", ".webm"})
 _MP4 = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 _FORMATS = {".mts": "mpegts", ".m4v": "mp4"}
-"""Where FFmpeg guesses another one by the suffix, or none."""
+"""Formats of suffixes for which FFmpeg guesses another one, or none."""
 _MATROSKA_OPTIONS = {
     "default_mode": "passthrough",  # which track is the default stays as it was
     "metadata_header_padding": str(HEADER_PADDING),  # for complete_matroska
     "write_crc32": "0",  # which that would make false
 }
 _VIEWS = {1: Fraction(1, 2), 2: Fraction(2)}
-"""How much wider one view is than the frame, by kind of stereoscopy."""
+"""Factor on the frame's width that gives one view, by kind of stereoscopy."""
 _FILE_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
 # Two seconds at a time; a complete MP4 is an ordinary one again (FFmpeg 7.1).
 _MP4_PIECES = {"movflags": "hybrid_fragmented", "frag_duration": "2000000", "flush_packets": "1"}
@@ -65,7 +65,7 @@ _IN_PIECES = {
 
 
 class VideoSource(Protocol):
-    """What a result takes over from what it was made of: a VideoReader or a camera."""
+    """The properties that a result takes over from a VideoReader or a camera."""
 
     @property
     def frame_rate(self) -> Fraction: ...
@@ -217,7 +217,7 @@ class VideoWriter:
         self._early.clear()
 
     def _set_up(self, context: VideoCodecContext, size: tuple[int, int]) -> None:
-        """What the encoder writes into its stream."""
+        """Sets what the encoder writes into its stream."""
         colours = self._pixels.colours
         context.width, context.height = size
         context.pix_fmt = self._pixels.name
@@ -231,7 +231,7 @@ class VideoWriter:
             context.codec_tag = "hvc1"  # what players of Apple's ask for
 
     def _add_marks(self) -> None:
-        """What FFmpeg's muxers take from fields that PyAV does not set."""
+        """Sets fields that FFmpeg's muxers read and PyAV does not set."""
         look, ratio = self._source.look, self._source.pixel_ratio
         if self._suffix in _MATROSKA:
             # The size is that of one view where there are two side by side or on top.

@@ -1,4 +1,4 @@
-"""What a dehaze-edge model file promises, read from the ONNX file's own `metadata_props`."""
+"""Reads the contract of a dehaze-edge model from the `metadata_props` of its ONNX file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREFIX = "dehaze."
 
 @dataclass(frozen=True)
 class SizeRequirements:
-    """Which frame sizes a model takes."""
+    """The frame sizes that a model takes."""
 
     minimum: int = 1
     """Smallest height and width in pixels."""
@@ -64,7 +64,7 @@ class ModelContract:
 
     @property
     def has_grid(self) -> bool:
-        """Whether the model gives its estimate, so that strength and 16-bit pictures work."""
+        """True if the model gives its estimate, so that strength and 16-bit pictures work."""
         return self.grid_stride > 0
 
     def to_metadata(self) -> dict[str, str]:

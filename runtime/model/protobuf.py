@@ -15,7 +15,7 @@ _VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
 
 
 class Field(NamedTuple):
-    """One field of a message."""
+    """A field of a message."""
 
     number: int
     whole: memoryview
@@ -25,7 +25,7 @@ class Field(NamedTuple):
 
 
 def fields(message: memoryview) -> Iterator[Field]:
-    """Every field of a message.
+    """Yields every field of a message.
 
     Raises:
         IndexError, ValueError: not a message, or cut short.

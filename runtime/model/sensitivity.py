@@ -1,4 +1,4 @@
-"""What dehaze-export finds out about the layers of a model in INT8, as stored beside it."""
+"""The cost of a model's layers in INT8, as dehaze-export stores it beside the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["LayerCost", "Sensitivity"]
 
 @dataclass(frozen=True)
 class LayerCost:
-    """What one layer costs in 8 bits, with the sum or ReLU after it, when all others do not."""
+    """The cost of a layer in 8 bits, with the sum or ReLU after it, when all others are not."""
 
     layer: str
     drop_db: float
@@ -28,11 +28,11 @@ class Sensitivity:
     kept: list[str]
     """Layers that stay in higher precision."""
     drops_db: list[float]
-    """What INT8 costs with 0, 1, 2, ... of the first layers of the ranking kept."""
+    """The cost of INT8 in dB with 0, 1, 2, ... of the first layers of the ranking kept."""
 
     @property
     def drop_db(self) -> float:
-        """What the chosen model costs."""
+        """The cost of the chosen model in dB."""
         return self.drops_db[-1]
 
     def to_json(self) -> str:

@@ -20,7 +20,7 @@ __all__ = [
 
 DEFAULT_MODEL = "edge"
 TWIN_SUFFIX = "-gridsample"
-"""Of the same model for engines without DeformConv, beside it."""
+"""Ending of the twin of a model, beside it, for ONNX Runtime without DeformConv."""
 MODELS_FOLDER = Path(__file__).parents[1] / "weights"
 
 

@@ -16,7 +16,7 @@ _LONGEST_SIDE = 960
 """Pixels of each half; two halves of 960x540 take about 110 kB."""
 _PAIR_QUALITY, _SNAPSHOT_QUALITY = 80, 95
 _SECONDS_BETWEEN = 1 / 12
-"""At most 12 pictures a second, however many watch: enough for motion, and cores for the model."""
+"""Seconds between pictures, however many watch: smooth motion, and cores left for the model."""
 
 
 class PreviewPictures:

@@ -41,7 +41,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _WAIT_SECONDS = 5.0
-"""How long a request for the next picture is held; the page then asks again."""
+"""Seconds that a request for the next picture is held; the page then asks again."""
 _IDLE_SECONDS = 15.0
 _MOST_CONNECTIONS = 256
 """A browser holds one or two; each has a thread here."""
@@ -237,4 +237,4 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: standard error is for what the user must know."""
+        """Logs nothing: standard error is for what the user must know."""

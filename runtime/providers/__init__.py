@@ -1,1 +1,1 @@
-"""What ONNX Runtime can run a model on, whether that computes rightly, and which is fastest."""
+"""Finds what ONNX Runtime can run a model on, checks that it computes rightly, and times it."""

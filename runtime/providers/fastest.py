@@ -27,11 +27,11 @@ class Choice(NamedTuple):
 
     name: str
     why: str
-    """One line: `the fastest of cpu 9.1 ms, openvino-gpu 4.0 ms`."""
+    """The reason, in one line: `the fastest of cpu 9.1 ms, openvino-gpu 4.0 ms`."""
 
 
 def memory_file() -> Path:
-    """Where measurements are kept, in the user's cache folder."""
+    """The file of measurements, in the user's cache folder."""
     return cache_folder() / "providers.json"
 
 
@@ -82,7 +82,7 @@ def _milliseconds(open_on: Callable[[str], Session], name: str) -> float | None:
 
 
 def _remembered() -> dict[str, dict[str, float]]:
-    """What the file holds; nothing where it is missing or damaged."""
+    """The content of the file; nothing where it is missing or damaged."""
     try:
         content: Any = json.loads(memory_file().read_text())
         return {str(key): {str(n): float(ms) for n, ms in t.items()} for key, t in content.items()}

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 _PLUGIN_PACKAGES = "onnxruntime_ep_"
-"""What the modules of plugins begin with; each has `get_ep_name` and `get_library_path`."""
+"""Prefixes of the plugins' modules; each has `get_ep_name` and `get_library_path`."""
 _ADVICE = {
     "cuda": "`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`",
     "tensorrt": "`pip uninstall onnxruntime` and `pip install onnxruntime-gpu`",
@@ -38,11 +38,11 @@ class Provider(NamedTuple):
     """Something that ONNX Runtime can run a model on."""
 
     name: str
-    """As `--provider` takes it: `cpu`, `cuda`, `openvino-npu`."""
+    """The name that `--provider` takes: `cpu`, `cuda`, `openvino-npu`."""
     ep_names: tuple[str, ...]
     """ONNX Runtime's names, the one asked for first; what it lacks is left to the next."""
     devices: tuple[Any, ...] = ()
-    """Of a plugin: ONNX Runtime's OrtEpDevice; empty for a provider that is built in."""
+    """ONNX Runtime's OrtEpDevice of a plugin; empty for a provider that is built in."""
 
 
 _CPU = Provider("cpu", ("CPUExecutionProvider",))
@@ -61,7 +61,7 @@ def import_onnxruntime() -> Any:
 
 
 def installed_providers() -> list[Provider]:
-    """Every provider that is installed; the CPU first."""
+    """The providers that are installed; the CPU first."""
     onnxruntime = import_onnxruntime()
     built_in: list[str] = onnxruntime.get_available_providers()
     found = {"cpu": _CPU}
@@ -83,7 +83,7 @@ def installed_providers() -> list[Provider]:
 
 
 def provider_named(name: str) -> Provider:
-    """One that is installed.
+    """The installed provider of this name.
 
     Raises:
         ModelError: ONNX Runtime has such a provider, but not here.
@@ -105,7 +105,7 @@ def provider_named(name: str) -> Provider:
 
 
 def why_no_plugin() -> list[str]:
-    """For each plugin that is installed without a device here, one line that says so."""
+    """A line for each plugin that is installed without a device here."""
     failures = _register_plugins()
     onnxruntime = import_onnxruntime()
     found = {device.ep_name for device in getattr(onnxruntime, "get_ep_devices", list)()}

@@ -22,11 +22,11 @@ __all__ = ["EXPECTED", "SIZE", "SelfTest", "cell_means", "hazy_picture", "self_t
 
 EXPECTED = MODELS_FOLDER / "self-test.json"
 TOLERANCE = 3.0
-"""Of 255, for the mean of a cell."""
+"""Levels of 255 by which the mean of a cell may differ."""
 SIZE = (144, 192)
 """(H, W) of the picture whose result is stored."""
 _ROWS, _COLUMNS = 6, 8
-"""Of cells."""
+"""The share of cells that may differ."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SelfTest:
     """The largest difference of a cell's mean from what is expected, of 255; None where nothing
     is known of these weights, so that only strength 0 was checked."""
     milliseconds: float | None = None
-    """Of the second run of one small picture: says that it ran, not how fast a video would."""
+    """Milliseconds of the second run of one small picture: says that it ran, not how fast a video would."""
 
     @property
     def passed(self) -> bool:

@@ -28,12 +28,12 @@ IMAGE = "image"
 
 
 class Plan(NamedTuple):
-    """What the builder made."""
+    """The result of the builder."""
 
     content: bytes
-    """What TensorRT deserialises."""
+    """The bytes that TensorRT deserialises."""
     layers: dict[str, int]
-    """How many layers with weights compute in each precision; empty where it does not say."""
+    """The number of layers with weights by precision; empty where the builder does not say."""
 
 
 def plan_from_onnx(model: Path, options: EngineOptions, *, hint: str = "") -> Plan:
@@ -134,7 +134,7 @@ def _new_config(builder: trt.Builder, options: EngineOptions) -> trt.IBuilderCon
 
 
 def _libraries_in_plan(parser: trt.OnnxParser, plugin: Path | None) -> list[str]:
-    """What a version-compatible engine must carry to run where they are not installed."""
+    """The libraries that a version-compatible engine carries for machines that lack them."""
     try:
         libraries = [str(library) for library in parser.get_used_vc_plugin_libraries()]
     except RuntimeError as error:

@@ -35,7 +35,7 @@ class CachedEngine:
 
     path: Path
     built_because: str
-    """Why it was built just now, in words; empty when it was there already."""
+    """The reason for building it just now; empty when it was there already."""
 
 
 def engine_from_onnx(model: Path, out: Path | None, options: EngineOptions) -> Path:
@@ -180,7 +180,7 @@ def _build(model: Path, out: Path | None, options: EngineOptions, header: Engine
 
 
 def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
-    """What helps when TensorRT cannot take a node of the model."""
+    """The remedy when TensorRT cannot take a node of the model."""
     target = header.contract(str(model)).target
     if target != "tensorrt":
         return f"; the model was written for {target}: export it for tensorrt"
@@ -188,7 +188,7 @@ def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
 
 
 def _misfit(path: Path, wanted: EngineHeader) -> str:
-    """Why the engine at `path` is not the one wanted, or empty."""
+    """The reason why the engine at `path` is not the one wanted, or empty."""
     if not path.exists():
         return "expected an engine, got none"
     try:
@@ -249,7 +249,7 @@ def _plugin_sha256(plugin: Path | None) -> str:
 
 
 def build_command(model: Path | None, more: str = "") -> str:
-    """What to type on the device, and `more` options."""
+    """The command to type on the device, with `more` options."""
     if model is not None and needs_plugin(model):
         more += f" --plugin build/plugin/{LIBRARY}"
     name = model.name if model else "MODEL.onnx"

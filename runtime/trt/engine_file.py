@@ -38,30 +38,30 @@ _AMPERE = (8, 0)
 
 @dataclass(frozen=True)
 class EngineHeader:
-    """What an engine was built from and for."""
+    """The description of an engine: the model and machine that it was built from and for."""
 
     host: TensorRTHost
     """GPU and TensorRT version that it was built with."""
     shapes: ShapeRange
     model_sha256: str
-    """Of the ONNX file."""
+    """SHA-256 of the ONNX file."""
     plugin_sha256: str
-    """Of the plugin library; empty without one."""
+    """SHA-256 of the plugin library; empty without one."""
     version_compatible: bool
     exclude_lean_runtime: bool
     hardware_compatibility: HardwareCompatibility
     metadata: dict[str, str]
     """The ONNX file's `metadata_props`, so that the engine does not need it."""
     layers: dict[str, int] = field(default_factory=dict)
-    """How many layers with weights compute in INT8, FP16 and FP32; empty where the builder does
-    not say."""
+    """The number of layers with weights by precision; empty where the builder does not say."""
 
     def contract(self, source: str) -> ModelContract:
         """The model's contract; raises ModelError where `source` has none."""
         return ModelContract.from_metadata(self.metadata, source)
 
     def mismatch(self, wanted: EngineHeader) -> str:
-        """Why this engine cannot stand in for the one wanted: `expected ..., got ...`, or empty.
+        """The reason why this engine cannot replace the wanted one, `expected ..., got ...`; or
+        empty.
 
         Of `wanted`, `host` is the machine that is to run it.
         """

@@ -22,13 +22,13 @@ class FoundEngine:
 
     path: Path
     header: EngineHeader | None
-    """None where the file cannot be read."""
+    """The engine's header; None where the file cannot be read."""
     misfit: str
-    """Why it does not run on this machine, in words; empty where it does."""
+    """The reason why it does not run on this machine; empty where it does."""
 
 
 def engines_in(folder: Path) -> list[FoundEngine]:
-    """Every engine file of a folder, by name. Whether its plugin library is here, it leaves out."""
+    """The engine files of a folder, by name. Their plugin libraries are not looked for."""
     found = []
     for path in sorted(folder.glob(f"*{ENGINE_SUFFIX}")):
         try:
@@ -51,7 +51,7 @@ def engine_built_from(model: Path, folder: Path) -> Path | None:
 
 
 def tensorrt_form_of(model: Path) -> Path | None:
-    """What TensorRT can open in place of a model for ONNX Runtime, from the same folder.
+    """Finds what TensorRT can open in place of a model for ONNX Runtime, in the same folder.
 
     The same checkpoint in the same precision, or float16 for float32: an engine that runs here,
     else an ONNX file for TensorRT, from which one can be built. An engine that was built from an
@@ -79,7 +79,7 @@ def _is_from(engine: FoundEngine, models: list[Path]) -> bool:
 
 
 def _is_form(path: Path, contract: ModelContract) -> bool:
-    """Whether an ONNX file is a model for TensorRT that can stand in for another model."""
+    """Returns whether an ONNX file is a model for TensorRT that can replace another model."""
     try:
         other = contract_of(path)
     except ModelError:  # somebody else's

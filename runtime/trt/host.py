@@ -1,4 +1,4 @@
-"""What an engine depends on: the GPU and the TensorRT of this machine."""
+"""Reads what an engine depends on: the GPU and the TensorRT of this machine."""
 
 from __future__ import annotations
 

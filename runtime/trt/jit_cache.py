@@ -1,4 +1,4 @@
-"""What TensorRT-RTX compiles for the GPU at hand, kept beside the engine.
+"""Keeps what TensorRT-RTX compiles for the GPU at hand, beside the engine.
 
 Its engines are for every GPU since Ampere; the last step is done where they are opened. With
 TensorRT itself there is nothing left to compile, and no file is written.

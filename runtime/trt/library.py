@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 else:
     NAME, trt = _import_first()
 TITLE = f"{LIBRARIES[NAME].title} {trt.__version__}"
-"""As messages call it: `TensorRT 10.3.0`."""
+"""The name in messages: `TensorRT 10.3.0`."""
 
 
 def require_builder(model: Path, options: EngineOptions) -> None:

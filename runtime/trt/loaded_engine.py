@@ -31,7 +31,7 @@ _DTYPES: dict[str, type[np.uint8] | type[np.float32]] = {
     "clear": np.uint8,
     "grid": np.float32,
 }
-"""What dehaze-export's models have; `strength` and `grid` only where there is a grid."""
+"""The tensors of dehaze-export's models; `strength` and `grid` exist only where there is a grid."""
 
 
 class TensorRTEngine:

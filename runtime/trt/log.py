@@ -1,4 +1,4 @@
-"""What TensorRT says: errors for our own messages, and its account of an engine that it built.
+"""Keeps TensorRT's messages: errors for our own, and its account of an engine that it built.
 
 Needs TensorRT to import.
 """
@@ -15,7 +15,7 @@ from .library import trt
 __all__ = ["LOG", "BuiltLayer", "TensorRTLog", "layers_built", "precisions"]
 
 _HEADING = "Layers:\n"
-"""What the builder's account of an engine begins with."""
+"""The beginning of the builder's account of an engine."""
 
 
 class TensorRTLog(trt.ILogger):  # type: ignore[misc]  # tensorrt ships no type information
@@ -58,8 +58,8 @@ class BuiltLayer(NamedTuple):
     """A layer with weights as the builder made it."""
 
     name: str
-    """That of the ONNX node, or of those that became one layer, joined by `+`; a fusion has a name
-    that the builder made up."""
+    """The name of the ONNX node, or of those that became one layer, joined by `+`; a fusion has
+    a name that the builder made up."""
     precision: str
     """INT8, FP16 or FP32: the type that it multiplies."""
 
@@ -77,6 +77,6 @@ def layers_built(words: str) -> list[BuiltLayer]:
 
 
 def precisions(words: str) -> dict[str, int]:
-    """How many layers with weights compute in each precision: `{"INT8": 28, "FP16": 16}`."""
+    """The number of layers with weights by precision: `{"INT8": 28, "FP16": 16}`."""
     counted = Counter(layer.precision for layer in layers_built(words))
     return {name: counted[name] for name in _PRECISIONS.values() if counted[name]}

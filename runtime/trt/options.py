@@ -1,4 +1,4 @@
-"""Which TensorRT builds and runs engines, how to build one, and how the backend opens one.
+"""The options for building an engine, and for opening and running one.
 
 None of it needs TensorRT to import.
 """
@@ -36,9 +36,9 @@ class Library(NamedTuple):
     """A kind of TensorRT that this package can run engines with."""
 
     title: str
-    """As messages call it."""
+    """The name in messages."""
     modules: tuple[str, ...]
-    """Its Python module, under the names that its packages give it."""
+    """The names that its packages give its Python module."""
     minimum: tuple[int, ...]
     """Older versions cannot build strongly typed networks from our models."""
 
@@ -48,7 +48,7 @@ LIBRARIES: dict[LibraryName, Library] = {
     "rtx": Library("TensorRT-RTX", ("tensorrt_rtx", "tensorrt_rtx_bindings"), (1, 2)),
     "lean": Library("TensorRT", ("tensorrt_lean",), (10, 3)),
 }
-"""In the order of preference."""
+"""The libraries, in the order of preference."""
 
 _wanted: tuple[LibraryName, ...] = tuple(LIBRARIES)
 
@@ -76,7 +76,7 @@ def using_library(name: LibraryName | None) -> Iterator[None]:
 
 
 HardwareCompatibility: TypeAlias = Literal["none", "same_compute_capability", "ampere_plus"]
-"""Which GPUs an engine runs on: only this one, those alike, or every one since Ampere (8.0).
+"""The GPUs that an engine runs on: this one, those of its compute capability, or all since Ampere.
 
 TensorRT has `same_compute_capability` in later versions than 10.3, and NVIDIA supports neither
 of the last two on JetPack.
@@ -88,10 +88,10 @@ UP_TO_1080P = ShapeRange((1, 64, 64, 3), (1, 720, 1280, 3), (1, 1080, 1920, 3))
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How TensorRT builds an engine. Its precision is that of the ONNX file."""
+    """The options with which TensorRT builds an engine. Its precision is that of the ONNX file."""
 
     shapes: ShapeRange = UP_TO_1080P
-    """One frame of up to 1080p, fastest at 720p."""
+    """The range of frames, by default single frames of up to 1080p, fastest at 720p."""
     workspace_mib: int = 1024
     """Memory for intermediate buffers. TensorRT's own limit is all of the device's, which on a
     Jetson is the computer's."""
@@ -122,7 +122,7 @@ def _tell(line: str) -> None:
 
 @dataclass(frozen=True)
 class TensorRTOptions:
-    """How TensorRT opens and runs a model."""
+    """The options with which TensorRT opens and runs a model."""
 
     build: EngineOptions | None = None
     """The engine to use of a model, and to build where it is not there. None takes whatever
@@ -133,8 +133,7 @@ class TensorRTOptions:
     """Our plugin library; None looks for it where a model or engine needs it (see
     `plugin_library`)."""
     engine_folder: Path | None = None
-    """Where engines are kept; None for the model's folder, or where that is read-only the user's
-    cache."""
+    """The folder for engines; None for the model's, or where that is read-only the user's cache."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

@@ -1,4 +1,4 @@
-"""Where our TensorRT plugin lies, the library that `make plugin` builds, and who needs it."""
+"""Finds our TensorRT plugin, the library that `make plugin` builds, and the models that need it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ENVIRONMENT = "DEHAZE_PLUGIN"
 """The library's path, where it is not in `build/plugin` of this folder or of the checkout."""
 
 _OPERATOR = b"HazeDeformConv2d"
-"""As it stands in an ONNX file."""
+"""The operator's name as it stands in an ONNX file."""
 
 
 def needs_plugin(model: Path) -> bool:
-    """Whether an ONNX file has the plugin's node; raises ModelError where it cannot be read."""
+    """Returns whether an ONNX file has the plugin's node; raises ModelError if unreadable."""
     return _OPERATOR in model_bytes(model)
 
 

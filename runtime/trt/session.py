@@ -55,7 +55,7 @@ class TensorRTSession:
         self._header, plan = load_engine(self.engine_path, model=self._model, plugin=plugin)
         self.contract: ModelContract = self._header.contract(str(path))
         self.device_times: DeviceTimes | None = None
-        """Of the batch that `run`, `run_many` or `estimate` handed out last."""
+        """The times of the batch that `run`, `run_many` or `estimate` handed out last."""
         self._cuda = open_cuda(options.cuda_binding)
         host_code = self._header.version_compatible
         with self._cuda.current():
@@ -217,7 +217,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _shapes_option(shapes: ShapeRange, shape: tuple[int, ...]) -> str:
-    """What makes an engine that takes these frames and the ones before."""
+    """The --shapes of an engine that takes these frames and the ones before."""
     least: Shape = shapes.minimum
     low = (min(least[1], shape[1]), min(least[2], shape[2]))
     high = (max(shapes.maximum[1], shape[1]), max(shapes.maximum[2], shape[2]))

@@ -33,7 +33,7 @@ def _models(names: Sequence[str]) -> list[Model]:
 
 
 def latency_result(times: Mapping[str, Sequence[float]], machine: Machine = MACHINE) -> Result:
-    """One row per model at 1280x720 with 2 threads."""
+    """A latency result with one row per model at 1280x720 with 2 threads."""
     rows = []
     for name, milliseconds in times.items():
         p50, mean = float(np.median(milliseconds)), float(np.mean(milliseconds))

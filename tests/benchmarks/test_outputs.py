@@ -1,4 +1,4 @@
-"""Where results go: what is there stays whole, linked and as readable as it was."""
+"""Results overwrite files safely: what is there stays whole, linked and as readable as it was."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_read_only_readme_is_left_alone(
 
 
 def test_a_pipe_is_not_replaced_by_a_file(latency: str, tmp_path: Path) -> None:
-    """As root a rename would take /dev/null itself away."""
+    """A rename as root would remove /dev/null itself."""
     pipe = tmp_path / "pipe.html"
     os.mkfifo(pipe)
     assert main(["report", latency, "--out", str(pipe)]) == 1

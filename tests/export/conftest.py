@@ -1,4 +1,4 @@
-"""What the tests of the export share: a checkpoint, data to calibrate on, exported models."""
+"""A checkpoint, data to calibrate on and exported models, which the tests of the export share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which backend is chosen, and what is said of it. ONNX Runtime is real, TensorRT a fake."""
+"""The choice of a backend, and the reasons given. ONNX Runtime is real, TensorRT a fake."""
 
 from __future__ import annotations
 

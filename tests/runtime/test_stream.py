@@ -39,7 +39,7 @@ def dehazer() -> Iterator[Dehazer]:
 
 
 def flicker(stream: Stream) -> float:
-    """How much the mean error changes from one frame to the next."""
+    """The mean change of the error from one frame to the next."""
     errors = []
     for i, hazy in enumerate(panned(30)):
         clear = (hazy.astype(np.float32) - 0.5 * 230) / 0.5

@@ -68,7 +68,7 @@ def test_numbers_out_of_range_are_told(option: str, capsys: pytest.CaptureFixtur
 
 
 def test_a_signal_to_the_whole_group_loses_no_step(few_rooms: Path, tmp_path: Path) -> None:
-    """What torchrun, timeout and a terminal do."""
+    """torchrun, timeout and a terminal signal the whole group."""
     out = tmp_path / "out"
     arguments = ["edge", "--data", str(few_rooms), "--out", str(out)]
     small = ["--steps", "100000", "--set", "batch=4", "--set", "validate_every=5"]

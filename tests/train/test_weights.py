@@ -39,7 +39,7 @@ def test_edge_takes_haze_away_and_leaves_clear_pictures_alone(
 
 
 class Bicubic(Network):
-    """What a guide has to beat."""
+    """The bicubic interpolation that a guide has to beat."""
 
     def predict(self, image: Tensor) -> Prediction:
         doubled = torch.nn.functional.interpolate(image, scale_factor=2, mode="bicubic")

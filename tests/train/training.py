@@ -99,5 +99,5 @@ def weights(folder: Path, network: str = "edge") -> dict[str, torch.Tensor]:
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
-    """Whether all weights are equal, bit by bit."""
+    """Returns whether all weights are equal, bit by bit."""
     return all(torch.equal(first[name], second[name]) for name in first)

@@ -1,4 +1,4 @@
-"""Batches: which scenes, which crops and which haze, all a function of the seed and the step.
+"""Draws the scenes, crops and haze of a batch, all of them a function of the seed and the step.
 
 So a run that was stopped goes on with the very batches that it would have seen, and several
 processes share a batch without talking to each other.
@@ -25,17 +25,17 @@ NUMBERS_OF_A_PLACE = 5
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a batch is made of."""
+    """The composition of a batch."""
 
     size: int
     """Samples over all processes."""
     rotate: bool
-    """Whether to turn crops by multiples of 90 degrees, beside mirroring them left to right."""
+    """True to turn crops by multiples of 90 degrees, beside mirroring them left to right."""
     seed: int
     half_share: float = 0.0
     """Share of batches that are seen at half the size, as a picture taken from farther away."""
     super_resolution: bool = False
-    """Whether to give halves of clear pictures in place of hazy ones: what RFD's guide learns."""
+    """True to give halves of clear pictures in place of hazy ones: what RFD's guide learns."""
     rank: int = 0
     processes: int = 1
 

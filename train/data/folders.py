@@ -31,7 +31,7 @@ SKY = 500.0
 
 @dataclass
 class Data:
-    """What is trained on and what is held out."""
+    """The pictures to train on and those that are held out."""
 
     trained: list[Collection] = field(default_factory=list)
     held_out: list[Collection] = field(default_factory=list)
@@ -45,7 +45,7 @@ def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> D
 
     Args:
         scale: pixels of the files per training pixel, along each axis.
-        training: whether to load what is trained on, too: of NYU 2 GB at full size.
+        training: False to load the held-out pictures alone; NYU is 2 GB at full size.
 
     Raises:
         InputError: no such folder, nothing in it to train on, or too little.
@@ -67,7 +67,7 @@ def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> D
 
 
 def pack_data(data: Data, path: Path) -> None:
-    """Writes all of it as one file, which `open_data` takes in place of the folders."""
+    """Writes all data into one file, which `open_data` takes in place of the folders."""
     save_collections(path, {"trained": data.trained, "held out": data.held_out})
 
 

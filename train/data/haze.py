@@ -1,4 +1,4 @@
-"""Haze made on the fly by the scattering model, I = J t + A (1 - t) with t = exp(-beta d).
+"""Makes haze on the fly by the scattering model, I = J t + A (1 - t) with t = exp(-beta d).
 
 RESIDE draws beta from [0.6, 1.8] on depth as a share of the scene's largest, and A from [0.7, 1.0]
 (arXiv 1712.04143, section 3). Real haze has more: airlights from 0.25 on, blue and yellow ones,
@@ -29,7 +29,7 @@ BLUE = (-0.6, 0.0, 0.4)
 
 @dataclass(frozen=True)
 class Haze:
-    """How the haze of a part of the mixture is drawn; the defaults are RESIDE's and nothing more.
+    """The haze of a part of the mixture and how it is drawn; the defaults are RESIDE's alone.
 
     A `share` is the part of the samples, 0 to 1, that have what it names.
     """
@@ -37,7 +37,7 @@ class Haze:
     scenes: Literal["rooms", "roads", "streets", "photographs", "pairs"] = "rooms"
     """The kind of pictures that it is made of."""
     share: float = 1.0
-    """Of a batch, against the other parts of the mixture."""
+    """Share of a batch, against the other parts of the mixture."""
     scattering: tuple[float, float] = (0.6, 1.8)
     """Range of beta, per unit of depth: a share of the scene's largest, or a metre."""
     thin: float = 1.0
@@ -47,10 +47,10 @@ class Haze:
     """The transmission below which a scene is beyond recovery: it is taught to come out as lighter
     fog instead of black. Above 0; rendered roads, whose truth lies there, want it low."""
     clear_share: float = 0.0
-    """Samples without haze: the network must learn to do no harm."""
+    """Share of samples without haze: the network must learn to do no harm."""
     airlight: tuple[float, float] = (0.7, 1.0)
     white_share: float = 0.0
-    """Samples with A = 1, the airlight of SOTS-indoor."""
+    """Share of samples with A = 1, the airlight of SOTS-indoor."""
     tint: float = 0.0
     """Largest deviation of a colour of A from its mean."""
     cast: float = 0.0
@@ -73,11 +73,11 @@ class Haze:
     jpeg_quality: tuple[float, float] = (40.0, 95.0)
     jpeg_share: float = 0.0
     lighter_share: float = 0.0
-    """Of given pairs: samples whose hazy picture is mixed with the clear one, as lighter haze."""
+    """Share of real pairs whose hazy picture is mixed with the clear one, as lighter haze."""
 
 
 Values = dict[str, Tensor]
-"""Each number of a `Haze` for every sample: (N, 1, 1, 1) float32, or (N, 2, 1, 1) for a range."""
+"""The numbers of `Haze` for every sample: (N, 1, 1, 1) float32, or (N, 2, 1, 1) for a range."""
 
 
 def table_from_mixture(mixture: list[Haze]) -> Values:
@@ -121,7 +121,7 @@ class HazeDraw(NamedTuple):
         return HazeDraw(*(tensor[samples] for tensor in self))
 
     def to(self, device: torch.device) -> HazeDraw:
-        """The same on another device."""
+        """A copy on another device."""
         return HazeDraw(*(tensor.to(device, non_blocking=True) for tensor in self))
 
 
@@ -207,8 +207,8 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) ->
     and patches on it. Given pairs keep their haze, or a share of it.
 
     Args:
-        crops: what was cut out, with depth or with its own hazy pictures.
-        generator: of the same device, for the noise.
+        crops: the windows, with depth or with their own hazy pictures.
+        generator: random numbers for the noise, on the same device.
     """
     clear, size = crops.clear, crops.clear.shape[-2:]
     depth = torch.where(crops.deep, crops.depth, _ramp(haze.ramp, size))

@@ -1,4 +1,4 @@
-"""Baseline JPEG on the training device: what a camera's or a video's compression does to haze.
+"""Applies baseline JPEG on the training device, as cameras and videos do to haze.
 
 The steps of libjpeg with 4:2:0 subsampling, in its order and rounded where it rounds (ITU-T T.81;
 JFIF 1.02 for the colours). About 50 dB from what libjpeg-turbo gives, whose DCT is in fixed
@@ -46,12 +46,12 @@ class _Constants(NamedTuple):
     ycc: Tensor
     """(3, 3): YCbCr = ycc @ RGB, plus 128 for the colours."""
     rgb: Tensor
-    """(3, 3): its inverse."""
+    """(3, 3): the inverse of `ycc`."""
 
 
 @torch.no_grad()
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
-    """What remains of pictures after baseline JPEG at 4:2:0; no gradient passes.
+    """Applies baseline JPEG at 4:2:0 to pictures; no gradient passes.
 
     Args:
         images: (N, 3, h, w) float32 RGB in [0, 1], of any size.

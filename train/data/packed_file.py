@@ -1,4 +1,4 @@
-"""Pictures to train on as one file that travels to another machine.
+"""Writes and reads pictures to train on as one file that travels to another machine.
 
 They are JPEG streams (colours) and PNG streams (depth), one after the other, in NumPy's archive of
 arrays. The whole mixture of the shipped student takes less than 45 MiB.

@@ -1,4 +1,4 @@
-"""Files of pictures as pixels at the training scale."""
+"""Decodes picture files and scales them down to the training scale."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ Pixels = NDArray[np.uint8]
 
 
 class Picture(NamedTuple):
-    """One scene at the training scale."""
+    """A scene at the training scale."""
 
     clear: Pixels
     """(h, w, 3) uint8 RGB."""
@@ -45,7 +45,7 @@ class Collection:
     hazy ones that nothing is learnt from."""
     pictures: list[Picture]
     share: float = 1.0
-    """How often this collection is drawn, against others of its kind."""
+    """Share with which this collection is drawn, against others of its kind."""
     name: str = ""
     """The data set, for tables of scores."""
 
@@ -74,7 +74,7 @@ class Crops(NamedTuple):
 
 @dataclass
 class Store:
-    """All pictures of all kinds; every tensor lies on one device."""
+    """The pictures of all kinds; every tensor lies on one device."""
 
     clear: Tensor
     """(P, 3) uint8 RGB, row by row, picture after picture."""
@@ -102,7 +102,7 @@ class Store:
         return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
     def picture(self, index: int) -> Picture:
-        """One whole picture, on the CPU."""
+        """A whole picture, on the CPU."""
         height, width = self.size[index].tolist()
         clear, hazy, depth = self.start[index].tolist()
         area = height * width

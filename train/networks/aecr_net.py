@@ -37,7 +37,7 @@ class AecrNet(Network):
         self.block = Block(256)
         self.deform = DeformConv2d(256, offset_kernel=3, bias=True)
         self.mixup = nn.Parameter(torch.tensor((-1.0, -0.6)))
-        """What a sigmoid turns into the encoder's share at 1/4 and at 1/2 size (eq. 1)."""
+        """The logits of the encoder's share at 1/4 and at 1/2 size (equation 1)."""
         self.up_to_half = nn.ConvTranspose2d(256, 128, 3, stride=2, padding=1, output_padding=1)
         self.up_to_full = nn.ConvTranspose2d(128, 64, 3, stride=2, padding=1, output_padding=1)
         self.last = nn.Conv2d(64, 3, 7, padding=3, padding_mode="reflect")

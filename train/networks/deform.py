@@ -33,7 +33,7 @@ def deform_conv2d_reference(
     padding: Sequence[int],
     dilation: Sequence[int],
 ) -> Tensor:
-    """In plain torch operations, in the type of the arguments.
+    """Deformable convolution in plain torch operations, in the type of the arguments.
 
     G groups of channels have their own filters, S groups their own offsets and masks; neighbouring
     channels are in the same group.
@@ -85,7 +85,7 @@ def deform_conv2d_reference(
 def _forward(
     x: Tensor, offset: Tensor, mask: Tensor, weight: Tensor, *numbers: Sequence[int]
 ) -> Tensor:
-    """At least in float32: half-precision coordinates round to half a pixel at width 1920."""
+    """Computes in float32 at least: coordinates in half precision are half a pixel off at 1920."""
     wide = torch.promote_types(x.dtype, torch.float32)
     x_, offset, mask, weight = (tensor.to(wide) for tensor in (x, offset, mask, weight))
     with torch.autocast(x.device.type, enabled=False):
@@ -151,7 +151,7 @@ class DeformConv2d(nn.Module):
         """`offset_kernel` is the size of the convolution that predicts: 1 here, 3 in the paper."""
         super().__init__()
         self.decomposed = False
-        """Whether to run the plain torch operations, for exports without DeformConv."""
+        """True to run the plain torch operations, for exports without DeformConv."""
         self.weight = nn.Parameter(torch.empty(channels, channels, 3, 3))
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
         self.bias = nn.Parameter(torch.zeros(channels, 1, 1)) if bias else None

@@ -37,7 +37,7 @@ BLACK = 0.025
 
 
 class Estimate(NamedTuple):
-    """What the network estimates, at 1/8 of the frame's size."""
+    """The network's estimate, at 1/8 of the frame's size."""
 
     log_gain: Tensor
     """(N, 1, h, w), -log(transmission), at least 0."""

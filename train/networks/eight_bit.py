@@ -48,7 +48,7 @@ def rounded_weight(weight: Tensor) -> Tensor:
 
 
 def rounded_activations(x: Tensor) -> Tensor:
-    """Of any shape to the same on 256 levels between its smallest and largest value and 0."""
+    """Rounds a tensor of any shape to 256 levels between its smallest and largest value and 0."""
     wide = x.detach().float()
     low, high = wide.amin().clamp(max=0), wide.amax().clamp(min=0)
     scale = ((high - low) / ACTIVATION_LEVELS).clamp_min(1e-12)

@@ -1,4 +1,4 @@
-"""What every network of this stage can do."""
+"""The interface of every network that can be trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .feature_space import FeatureSpace
 
 
 class Prediction(NamedTuple):
-    """What a network gives while it is trained: more than its image."""
+    """The output of a network in training, which is more than its image."""
 
     image: Tensor
     """(N, 3, h, w) RGB, not clamped."""
@@ -25,7 +25,7 @@ class Network(FeatureSpace):
     """A network that can be trained, and teach."""
 
     exported: ClassVar[bool] = True
-    """Whether it takes hazy pictures, as a model file does."""
+    """True if it takes hazy pictures, as a model file does."""
     minimum_size: ClassVar[int] = 64
     """Smallest height and width in pixels."""
     size_multiple: ClassVar[int] = 1

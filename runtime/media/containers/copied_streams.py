@@ -18,7 +18,7 @@ __all__ = ["CopiedStreams"]
 _MP4 = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 _TS = frozenset({".ts", ".mts", ".m2ts"})
 _TEXT_CODECS = {**dict.fromkeys(_MP4, "mov_text"), ".mkv": "subrip", ".webm": "webvtt"}
-"""What subtitles of text become where the file does not hold them as they are."""
+"""The codecs that text subtitles are converted to where the file cannot hold them as they are."""
 _SUBTITLES = {
     **dict.fromkeys(_MP4, frozenset({"mov_text", "dvd_subtitle"})),
     **dict.fromkeys(_TS, frozenset({"dvb_subtitle", "dvb_teletext", "hdmv_pgs_subtitle"})),
@@ -26,7 +26,7 @@ _SUBTITLES = {
     ".mpg": frozenset({"dvd_subtitle"}),
     ".mpeg": frozenset({"dvd_subtitle"}),
 }
-"""What a file holds as it is; Matroska takes whatever FFmpeg lets it."""
+"""The subtitles that a file holds as they are; Matroska takes whatever FFmpeg lets it."""
 _TS_SOUND = frozenset(
     [
         "aac",

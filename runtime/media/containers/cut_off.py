@@ -1,4 +1,4 @@
-"""Whether a video file ends before the sizes in its headers say."""
+"""Finds video files that end before the sizes in their headers say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof
 
 
 def bytes_missing(path: Path) -> int:
-    """How many bytes of an AVI, Matroska or MP4 file are not there; 0 for all others.
+    """The number of bytes that an AVI, Matroska or MP4 file lacks; 0 for all others.
 
     The sizes of boxes and chunks say it; durations do not: streams may begin late or end early.
     """
@@ -40,7 +40,7 @@ def bytes_missing(path: Path) -> int:
 
 
 def _end_of_segment(head: bytes) -> int:
-    """Where the Matroska segment ends; 0 where its size is unknown, as in a live recording."""
+    """The end of the Matroska segment; 0 where its size is unknown, as in a live recording."""
     length, start = _vint(head, 4)
     position = start + length
     if head[position : position + 4] != _SEGMENT:

@@ -78,7 +78,7 @@ def _header(data: bytes, start: int) -> tuple[list[tuple[int, bytes]], int]:
 
 
 def _positions(data: bytes, start: int) -> Iterator[tuple[int, int]]:
-    """What the SeekHead says: element and position, from the segment's start."""
+    """The entries of the SeekHead: element and position, from the segment's start."""
     for name, _, body_start, body_end in _elements(data, start, len(data)):
         if name == _CLUSTER:
             return

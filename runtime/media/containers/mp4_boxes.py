@@ -9,7 +9,7 @@ __all__ = ["add_to_video_track"]
 
 _PATH = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
 _ENTRY_BYTES = 86
-"""Of a visual sample entry before its boxes (ISO 14496-12, 12.1.3)."""
+"""Bytes of a visual sample entry before its boxes (ISO 14496-12, 12.1.3)."""
 
 
 def add_to_video_track(path: Path, boxes: bytes) -> bool:

@@ -18,7 +18,7 @@ _MARKUP = re.compile(r"</?[a-zA-Z][^>]*>")
 
 
 def is_text(codec: str) -> bool:
-    """Whether subtitles of this codec hold text, not pictures."""
+    """Returns whether subtitles of this codec hold text, not pictures."""
     return codec in _TEXT
 
 

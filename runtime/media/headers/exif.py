@@ -25,7 +25,7 @@ class _Entry(NamedTuple):
     tag: int
     kind: int
     value_at: int
-    """Where the value lies in the block."""
+    """The position of the value in the block."""
 
 
 class _Block:
@@ -51,7 +51,7 @@ class _Block:
             struct.pack_into(self.order + letter, self.data, entry.value_at, value)
 
     def entries(self, directory: int) -> Iterator[_Entry]:
-        """Those of the directory that begins there; none where it makes no sense."""
+        """The entries of the directory that begins there; none where it makes no sense."""
         count = self.number(directory, "H")
         if not self.order or not directory or self.end(directory) > len(self.data):
             return
@@ -60,7 +60,7 @@ class _Block:
             yield _Entry(self.number(at, "H"), self.number(at + 2, "H"), at + 8)
 
     def end(self, directory: int) -> int:
-        """Where the offset of the next directory ends."""
+        """The end of the offset of the next directory."""
         return directory + 2 + _ENTRY_BYTES * self.number(directory, "H") + 4
 
     def find(self, directory: int, tag: int) -> _Entry | None:

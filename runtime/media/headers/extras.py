@@ -1,4 +1,4 @@
-"""What Pillow finds in a picture file beside its pixels, for the file that is made of it."""
+"""Reads what a picture file holds beside its pixels, by Pillow, for the file made of it."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ class PictureExtras:
     exif: bytes = b""
     xmp: bytes = b""
     profile: bytes = b""
-    """Of a TIFF; OpenCV finds those of other formats."""
+    """The colour profile of a TIFF; OpenCV finds those of other formats."""
     unassociated_alpha: bool = False
     is_lab: bool = False
     jpeg_quality: int = 0
-    """As libjpeg counts it; 0 for other formats."""
+    """The quality as libjpeg counts it; 0 for other formats."""
     jpeg_sampling: tuple[int, int] | None = None
-    """How often chroma is halved along x and y; None where it is neither or the picture grey."""
+    """The number of times that chroma is halved along x and y; None where it is not, or in grey."""
     progressive: bool = False
     lossless: bool = False
-    """Whether a WebP was compressed without loss."""
+    """True if a WebP was compressed without loss."""
     has_gain_map: bool = False
 
 

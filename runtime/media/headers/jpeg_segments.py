@@ -8,11 +8,11 @@ from collections.abc import Iterable
 __all__ = ["PROFILE_BYTES", "profile_segments", "with_density", "with_segments"]
 
 PROFILE_BYTES = 65_519
-"""Of profile in one segment (ICC.1:2022, B.4): 65 535 without length, mark and the two numbers."""
+"""Bytes of profile in one segment (ICC.1:2022, B.4): 65 535 without length, mark and the two numbers."""
 _PROFILE_MARK = b"ICC_PROFILE\0"
 _APP0, _APP2, _APP15 = 0xE0, 0xE2, 0xEF
 _DENSITY = 13
-"""Where the unit of the resolution lies in a JFIF file."""
+"""The position of the resolution's unit in a JFIF file."""
 
 
 def profile_segments(profile: bytes) -> list[tuple[int, bytes]]:

@@ -39,7 +39,7 @@ def announced_size(data: bytes) -> tuple[int, int] | None:
 
 
 def frames_of_png(data: bytes) -> int | None:
-    """How many a PNG holds: what an animated one announces in acTL, before the first IDAT, else 1.
+    """The number of frames in a PNG: an animated one announces it in acTL, before the first IDAT.
 
     None for other formats.
     """
@@ -76,7 +76,7 @@ def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
 
 
 def _size_of_tiff(data: bytes) -> tuple[int, int] | None:
-    """By the first directory."""
+    """The size of a TIFF, from its first directory."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
     if order is None:
         return None

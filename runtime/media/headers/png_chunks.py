@@ -10,7 +10,7 @@ __all__ = ["density_chunk", "kept_chunks", "transparent_grey", "with_chunks"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = 33
-"""Where IHDR, which comes first, ends."""
+"""The end of IHDR, which comes first."""
 _KEPT = frozenset(
     {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"pHYs", b"oFFs", b"sCAL", b"tIME"}
     | {b"tEXt", b"zTXt", b"iTXt"}

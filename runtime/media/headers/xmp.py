@@ -24,7 +24,7 @@ _PROMISES = (
 
 
 def has_promises(xmp: bytes) -> bool:
-    """Whether it speaks of a gain map or of a video behind the pixels."""
+    """Returns whether it speaks of a gain map or of a video behind the pixels."""
     return any(pattern.search(xmp) for pattern in _PROMISES)
 
 

@@ -1,4 +1,4 @@
-"""How a video codes its colours, and the matrices between its YUV codes and RGB."""
+"""The colour coding of a video, and the matrices between its YUV codes and RGB."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _DERIVED = 12
 
 @dataclass(frozen=True)
 class Colours:
-    """What the numbers of a stream's planes mean (ITU-T H.273)."""
+    """The meaning of the numbers in a stream's planes (ITU-T H.273)."""
 
     matrix: int = BT601
     """Matrix coefficients: one of those that `colours_of` returns."""
     primaries: int = UNSPECIFIED
     transfer: int = UNSPECIFIED
     full_range: bool = False
-    """Whether black and white are the least and the greatest code, not 16 and 235 of 255."""
+    """True if black and white are the least and the greatest code, not 16 and 235 of 255."""
 
     @property
     def is_hdr(self) -> bool:
-        """Whether the transfer is PQ or HLG."""
+        """True if the transfer is PQ or HLG."""
         return self.transfer in (_PQ, _HLG)
 
     def with_range(self, *, full: bool) -> Colours:

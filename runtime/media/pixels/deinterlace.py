@@ -23,7 +23,7 @@ class Deinterlacer:
 
     @property
     def is_active(self) -> bool:
-        """Whether an interlaced frame has come."""
+        """True once an interlaced frame has come."""
         return self._graph is not None
 
     def __call__(self, frame: VideoFrame) -> Iterator[VideoFrame]:

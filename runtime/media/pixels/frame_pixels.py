@@ -76,7 +76,7 @@ def alpha_of(frame: VideoFrame, size: tuple[int, int]) -> NDArray[Any] | None:
 
 @dataclass(frozen=True)
 class EncoderPixels:
-    """What an encoder is given."""
+    """The pixels for an encoder."""
 
     name: str
     """The pixel format's, in FFmpeg's words."""

@@ -52,7 +52,7 @@ def curve_of(transfer: int) -> HdrCurve | None:
 
 @dataclass(frozen=True)
 class DisplayView:
-    """What an SDR display with the primaries of BT.709 shows of frames."""
+    """Frames as an SDR display with the primaries of BT.709 shows them."""
 
     white: float
     """The value that it shows as white, as a share of the greatest."""

@@ -38,7 +38,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def swaps_sides(orientation: int) -> bool:
-    """Whether width and height change places."""
+    """True if width and height change places."""
     return orientation >= 5
 
 

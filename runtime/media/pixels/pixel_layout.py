@@ -1,4 +1,4 @@
-"""How a pixel format lays out its numbers, and which one an encoder is given."""
+"""The layouts of pixel formats, and the choice of one for an encoder."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _NAMES = {halves: name for name, halves in _HALVES.items()}
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """What a pixel format can hold."""
+    """The numbers that a pixel format can hold."""
 
     depth: int = 8
     """Bits of a number."""
     chroma: tuple[int, int] = (1, 1)
-    """How often chroma is halved along x and along y; (0, 0) for RGB and grey."""
+    """The number of times that chroma is halved along x and along y; (0, 0) for RGB and grey."""
     is_rgb: bool = False
     alpha: bool = False
     is_planar_yuv: bool = True
-    """Whether `planes` reads and writes it as it is."""
+    """True if `planes` reads and writes it as it is."""
 
     @property
     def name(self) -> str:
-        """In words, for messages: `4:2:0 at 10 bits`."""
+        """The layout in words, for messages: `4:2:0 at 10 bits`."""
         kind = "RGB" if self.is_rgb else ":".join(_NAMES.get(self.chroma, "444"))
         return f"{kind} at {self.depth} bits"
 

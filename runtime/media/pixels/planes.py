@@ -1,4 +1,4 @@
-"""Between the planes of decoded and encoded frames and RGB, rounded, in one pass over the pixels.
+"""Converts between the planes of coded frames and RGB, rounded, in one pass over the pixels.
 
 Compiled by numba. A 1280x720 frame of 4:2:0 takes 0.7 ms in one thread, as with FFmpeg's swscale,
 which cuts off where this rounds: 0.8 of a level too dark on average.

@@ -23,7 +23,7 @@ def noise() -> NDArray[np.float32]:
 
 
 def windows_of(values: NDArray[np.float32], radius: int) -> list[list[NDArray[np.float32]]]:
-    """Of every pixel the window around it, cut at the border."""
+    """The window around every pixel, cut at the border."""
     height, width = values.shape[:2]
     return [
         [
@@ -65,7 +65,7 @@ def test_the_airlight_is_the_colour_of_the_brightest_haze() -> None:
 
 
 def test_even_haze_over_dark_patches_is_taken_away() -> None:
-    """Where the prior holds, t comes back: black spots in every patch, haze of t = 0.5, A = 0.9."""
+    """The prior finds t where it holds: black spots in every patch, haze of t = 0.5, A = 0.9."""
     clear = np.random.default_rng(1).random((90, 120, 3)).astype(np.float32)
     clear[::5, ::5] = 0
     clear[:20, :20] = 0.9  # the sky

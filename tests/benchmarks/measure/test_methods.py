@@ -1,4 +1,4 @@
-"""What `dehaze-bench` takes as a model, among it ONNX files made here in the ways of others."""
+"""`dehaze-bench` takes models of ours and ONNX files made here in the ways of others."""
 
 from __future__ import annotations
 

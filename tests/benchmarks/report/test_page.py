@@ -31,18 +31,21 @@ def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
             assert words in text, words
 
 
-def test_the_example_and_the_readme_are_what_their_files_give(tmp_path: Path) -> None:
+def test_the_example_and_the_pages_are_what_their_files_give(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     example = root / "docs" / "benchmark"
     paths = [str(path) for path in sorted(example.glob("*.json"))]
-    readme = tmp_path / "README.md"
-    readme.write_bytes((root / "README.md").read_bytes())
-    page, text = report(tmp_path, *paths, "--into", str(readme))
+    pages = [root / "README.md", root / "docs" / "benchmarks.md"]
+    copies = [tmp_path / page.name for page in pages]
+    for source, copy in zip(pages, copies, strict=True):
+        copy.write_bytes(source.read_bytes())
+    page, text = report(tmp_path, *paths, "--into", *map(str, copies))
     scores = read_result(example / "quality.json").rows(QualityRow)
     assert scores[0].model == "edge"
     assert f"<td>{scores[0].means['psnr_db']:.2f}</td>" in page
     assert text == (example / "report.md").read_text()
-    assert readme.read_text() == (root / "README.md").read_text()
+    for source, copy in zip(pages, copies, strict=True):
+        assert copy.read_text() == source.read_text()
 
 
 def test_scores_are_given_by_level_of_haze(tmp_path: Path) -> None:

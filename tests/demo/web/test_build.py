@@ -1,4 +1,4 @@
-"""What `make web` takes, and which models it refuses."""
+"""`make web` takes models that the page can apply, and refuses others."""
 
 from __future__ import annotations
 

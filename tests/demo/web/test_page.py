@@ -1,4 +1,4 @@
-"""How the browser page behaves; it needs what test_pictures.py needs."""
+"""The behaviour of the browser page; needs what test_pictures.py needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from web_site import Site, allow_camera, choose, opened, transfer, wait_for
 
 
 class TestSlider(SliderTests):
-    """That of the page."""
+    """Runs the shared tests of a slider on the page's."""
 
     @pytest.fixture
     def page(self, page: Any) -> Any:
@@ -119,7 +119,7 @@ def test_it_fits_and_is_legible(page: Any, width: int, scheme: str) -> None:
 
 
 def contrast(page: Any, selector: str) -> float:
-    """Of a text and what is behind it, as the WCAG has it."""
+    """The contrast of a text with its background, as the WCAG defines it."""
     colours = page.execute_script(
         "let place = document.querySelector(arguments[0]);"
         "const found = [getComputedStyle(place).color];"

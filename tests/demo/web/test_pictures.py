@@ -1,4 +1,4 @@
-"""What the browser page makes of pictures, against dehaze-run.
+"""The browser page dehazes pictures as dehaze-run does.
 
 It needs Debian's chromium and chromium-driver, and what `make build/npm/installed` gets from npm.
 """
@@ -48,7 +48,7 @@ return copy.toDataURL().split(",")[1]; // PNG
 
 
 def set_strength(page: Any, percent: int) -> None:
-    """To a multiple of ten."""
+    """Sets the strength to a multiple of ten."""
     page.find_element(By.ID, "strength").send_keys(Keys.HOME, *[Keys.PAGE_UP] * (percent // 10))
 
 

@@ -46,7 +46,7 @@ def test_the_layer_where_a_difference_starts_is_named(
 
 
 def test_the_graph_for_tensorrt_gives_the_same(exported: Path, checkpoint: Path) -> None:
-    """Its border is written otherwise: floats inside, bytes only next to a cast."""
+    """The graph's border is written otherwise: floats inside, bytes only next to a cast."""
     network, _ = load_network(checkpoint)
     model = BaseModels(network, "edge").model("tensorrt", "standard")
     assert compare(model, network).largest <= 1

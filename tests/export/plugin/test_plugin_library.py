@@ -35,7 +35,7 @@ def major_version(include: Path) -> int:
 
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Path]:
-    """One library for each folder of headers, for one architecture."""
+    """A library for each folder of headers, for one architecture."""
     if not INCLUDES:
         pytest.skip("TENSORRT_INCLUDE_DIRS names no folder with TensorRT's headers")
     for tool in ("nvcc", "cmake", "g++", "nm", "readelf"):
@@ -72,7 +72,7 @@ def test_it_shows_its_three_functions_alone(libraries: dict[Path, Path]) -> None
 
 
 def test_the_harness_finds_nothing_wrong(libraries: dict[Path, Path], tmp_path: Path) -> None:
-    """Every harness with every library: the interfaces are the same in 10.3 and 11.1."""
+    """Every harness takes every library: the interfaces are the same in 10.3 and 11.1."""
     cuda = Path(os.path.realpath(shutil.which("nvcc") or "")).parent.parent / "include"
     if not (cuda / "cuda_runtime_api.h").exists():
         cuda = Path("/usr/local/cuda/include")
@@ -119,7 +119,7 @@ print("TensorRT", tensorrt.__version__)
 
 @pytest.mark.parametrize("python", PYTHONS or [None])
 def test_a_real_registry_loads_it(libraries: dict[Path, Path], python: str | None) -> None:
-    """In a process of its own, without a runtime: with no GPU that crashes."""
+    """The library loads in a process of its own, without a runtime: with no GPU that crashes."""
     if python is None:
         pytest.skip("TENSORRT_LEAN_PYTHONS names no Python with TensorRT's lean runtime")
     for library in libraries.values():

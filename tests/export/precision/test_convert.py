@@ -121,7 +121,7 @@ def test_quantised_graphs(
 
 
 def eight_bit_convolutions(model: onnx.ModelProto, folder: Path) -> int:
-    """How many convolutions ONNX Runtime does compute in 8 bits; signed ones as it does on Arm."""
+    """The number of convolutions that ONNX Runtime computes in 8 bits; signed ones as on Arm."""
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.qdqisint8allowed", "1")
     options.optimized_model_filepath = str(folder / "optimised.onnx")

@@ -1,4 +1,4 @@
-"""Every form that dehaze-export writes for TensorRT, built by TensorRT-RTX's real builder.
+"""The forms that dehaze-export writes for TensorRT are built by TensorRT-RTX's real builder.
 
 It needs no GPU. What it says of the engine that it made is read back: tensors, types, sizes, and
 the precision of each layer. Deserialising an engine would need a GPU.
@@ -38,7 +38,7 @@ FIXED = ShapeRange.fixed(480, 640)
 
 
 class Built(NamedTuple):
-    """What the builder says of an engine."""
+    """The builder's account of an engine."""
 
     layers: list[tuple[str, str]]
     """Name and precision of each layer with weights."""
@@ -98,7 +98,7 @@ def folded(edge: ModelProto) -> ModelProto:
 
 
 def in_int8(model: ModelProto) -> ModelProto:
-    """All layers that can be, calibrated on noise."""
+    """The model with all layers in 8 bits that can be, calibrated on noise."""
     noise = np.random.default_rng(0).integers(0, 256, (1, 96, 128, 3), np.uint8)
     ranges = activation_ranges(model, [Picture(noise, noise)])
     return quantised(model, ranges, "tensorrt", quantisable_layers(model, "tensorrt"))
@@ -175,7 +175,7 @@ def test_all_of_the_form_with_the_plugin_but_its_node(
 def test_the_networks_of_the_papers(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the command, for ONNX Runtime and TensorRT."""
+    """The command exports them for ONNX Runtime and TensorRT."""
     monkeypatch.setattr(comparison, "COMPARED_SIZES", ((64, 64), (71, 83)))
     options = ["--random-weights", "--deform", "gridsample", "--out", str(tmp_path)]
     assert main([name, "--target", "onnxruntime", "tensorrt", *options]) == 0
@@ -187,7 +187,7 @@ def test_the_networks_of_the_papers(
 
 
 def test_ffa_net_in_fp16(tmp_path: Path) -> None:
-    """With one block in place of 19, all of the same operators."""
+    """FFA-Net with one block in place of 19 has the same operators."""
     network = FfaNet(width=64, blocks=1).eval()
     model = BaseModels(network, "ffa-net").model("tensorrt", "gridsample")
     fold_norms(model)

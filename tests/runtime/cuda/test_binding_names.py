@@ -163,6 +163,6 @@ def test_our_adapter_uses_nothing_of_pycuda_that_the_fake_lacks() -> None:
 
 
 def test_pycuda_still_has_no_stream_capture(pycuda_source: str) -> None:
-    """When this fails, `cuda_pycuda.py` can have graphs, too."""
+    """A failure here means that `cuda_pycuda.py` can have graphs, too."""
     assert "cuMemcpyHtoDAsync" in pycuda_source or "memcpy_htod_async" in pycuda_source
     assert not re.search(r"begin_capture|BeginCapture|GraphLaunch", pycuda_source)

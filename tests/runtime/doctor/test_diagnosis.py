@@ -1,4 +1,4 @@
-"""What --doctor says of this machine, and that its self-test fails where a picture is wrong."""
+"""--doctor describes this machine, and its self-test fails where a picture is wrong."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_a_little_noise_passes() -> None:
 
 
 def test_the_picture_leaves_the_model_something_to_do() -> None:
-    """Else a backend that does nothing would pass."""
+    """Otherwise a backend that does nothing would pass."""
     stored = json.loads(self_test.EXPECTED.read_text())
     session = open_session(EDGE, "onnxruntime").session
     assert stored["source_sha256"] == session.contract.source_sha256, (

@@ -1,4 +1,4 @@
-"""What may go wrong with files and disks, made to happen."""
+"""Faults of files and disks, made to happen."""
 
 from __future__ import annotations
 

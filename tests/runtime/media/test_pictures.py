@@ -97,7 +97,7 @@ def test_EXIF_orientation_is_undone_and_set_upright(
 
 
 def _as_a_camera_stores(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """By EXIF's definition: which visual side the first row and the first column show."""
+    """Turns a picture as EXIF defines it: by the visual sides of its first row and column."""
     row_is, column_is = {
         1: ("top", "left"),
         2: ("top", "right"),

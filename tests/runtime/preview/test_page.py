@@ -68,7 +68,7 @@ def page(screen: Any, address: str) -> Any:
 
 
 class TestSlider(SliderTests):
-    """That of the preview."""
+    """Runs the shared tests of a slider on the preview's."""
 
 
 def wait_until(condition: Any, seconds: float = 10) -> None:

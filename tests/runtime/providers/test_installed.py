@@ -47,7 +47,7 @@ def test_a_device_of_a_plugin_gives_what_the_cpu_gives(
 
 
 def test_a_plugin_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
-    """In a process of its own: what ONNX Runtime loads stays."""
+    """The test runs in a process of its own, since what ONNX Runtime loads stays."""
     package = tmp_path / "onnxruntime_ep_broken"
     package.mkdir()
     (package / "__init__.py").write_text(

@@ -1,4 +1,4 @@
-"""Every TensorRT name that our code uses exists in the bindings of 10.3, 10.13, 10.16 and 11.4.
+"""The TensorRT names that our code uses exist in the bindings of 10.3, 10.13, 10.16 and 11.4.
 
 The bindings are NVIDIA's own, from PyPI; the libraries under them are stubs that hold nothing but
 the symbols, so that the bindings import. No engine is built here.
@@ -44,7 +44,7 @@ SYMBOLS = (
     "getPluginRegistry",
     "initLibNvInferPlugins",
 )
-"""What the bindings need of the libraries, as `nm -D --undefined-only` lists it."""
+"""The symbols that the bindings need, as `nm -D --undefined-only` lists them."""
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +190,7 @@ WRONG = {
 
 @pytest.mark.parametrize("what", WRONG)
 def test_a_wrong_name_is_found(what: str, stubs: Path, tmp_path: Path) -> None:
-    """That the check above can fail, on 11.4."""
+    """Proves that the check above can fail, on 11.4."""
     code, problem = WRONG[what]
     source = tmp_path / "wrong.py"
     source.write_text(

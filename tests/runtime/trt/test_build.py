@@ -1,4 +1,4 @@
-"""What our code tells TensorRT and makes of its answers, with a fake in its place.
+"""Our code tells TensorRT what to build and understands its answers; a fake takes its place.
 
 The fake's plan is JSON of what its builder was told. Whether the names exist in the real
 TensorRT, test_binding_names.py asks; that it builds an engine, nothing here shows.
@@ -29,7 +29,7 @@ SMALL = ShapeRange.fixed(96, 160)
 
 
 def told(model: Path, folder: Path, **options: Any) -> dict[str, Any]:
-    """What the fake builder was told."""
+    """The calls that the fake builder received."""
     path = engine_from_onnx(model, folder, EngineOptions(shapes=SMALL, **options))
     told: dict[str, Any] = json.loads(read_engine(path)[1])
     return told
@@ -138,7 +138,7 @@ def test_a_timing_cache_of_another_device_is_replaced(tmp_path: Path, content: s
 def test_without_a_gpu_tensorrt_is_not_touched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It segfaults there."""
+    """TensorRT segfaults without a GPU."""
     monkeypatch.setattr(cuda_device, "DRIVER_LIBRARY", str(tmp_path / "libcuda.so.1"))
     monkeypatch.setattr("dehaze.runtime.trt.host.cuda_device", cuda_device.cuda_device)
     del sys.modules["tensorrt"]

@@ -1,4 +1,4 @@
-"""Which engine the TensorRT backend opens, what it needs for it, and what it says without.
+"""The TensorRT backend opens the right engine, or says what it needs for that.
 
 TensorRT and the GPU are fakes, as in test_session.py.
 """

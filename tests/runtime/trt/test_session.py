@@ -1,4 +1,4 @@
-"""What the TensorRT backend does with frames, buffers, streams and graphs.
+"""The TensorRT backend moves frames through buffers, streams and graphs.
 
 TensorRT and the GPU are fakes: see `fake_tensorrt/` and `../cuda/fake_cuda/`. The bindings'
 adapters are ours and real. Nothing here says how a real GPU does it.

@@ -38,7 +38,7 @@ def test_a_batch_depends_on_the_seed_and_the_step_alone() -> None:
 
 
 def test_processes_share_a_batch_without_overlap() -> None:
-    """Each has every other sample; only the noise is its own."""
+    """Each process has every other sample; only the noise is its own."""
     haze = replace(HAZE, noisy_share=0.0)
     whole = draw(1, OPTIONS, haze)
     parts = [draw(1, replace(OPTIONS, rank=rank, processes=2), haze) for rank in (0, 1)]

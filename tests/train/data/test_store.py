@@ -23,7 +23,7 @@ STILL = torch.tensor([[0.0, 0.0, 0.9, 0.9, 0.9]])
 
 
 def numbered(height: int, width: int, colour: int) -> NDArray[np.uint8]:
-    """Every pixel says where it lies: (row, column, colour)."""
+    """An image whose every pixel says where it lies: (row, column, colour)."""
     rows, columns = np.mgrid[0:height, 0:width]
     return np.stack((rows, columns, np.full_like(rows, colour)), axis=-1).astype(np.uint8)
 

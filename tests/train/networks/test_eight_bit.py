@@ -40,7 +40,7 @@ def test_gradients_pass_the_rounding() -> None:
 
 
 def test_which_layers_round() -> None:
-    """Those that the export quantises; the names of the weights stay."""
+    """The layers that the export quantises round; the names of the weights stay."""
     network, plain = build_network("edge"), build_network("edge")
     learn_eight_bits(network)
     rounded = {n for n, m in network.named_modules() if isinstance(m, RoundedConv2d)}

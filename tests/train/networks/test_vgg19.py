@@ -13,7 +13,7 @@ from dehaze.train.networks.vgg19 import vgg19_from_file
 LAYOUT = [64, 64, 0, 128, 128, 0, *[256] * 4, 0, *[512] * 4, 0, *[512] * 4, 0]
 """Widths of the convolutions, 0 for a pooling: configuration E of arXiv 1409.1556."""
 RELU_1 = (2, 7, 12, 21, 30)
-"""How many layers lead to the first ReLU of each stage."""
+"""Number of layers up to the first ReLU of each stage."""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def features() -> nn.Sequential:
 
 
 def state(features: nn.Sequential) -> dict[str, Tensor]:
-    """As torchvision's file: more convolutions than are wanted, and a classifier."""
+    """Weights as in torchvision's file: more convolutions than are wanted, and a classifier."""
     more = {"features.36.weight": torch.zeros(2), "classifier.6.bias": torch.zeros(1000)}
     return {f"features.{name}": value for name, value in features.state_dict().items()} | more
 
@@ -82,7 +82,7 @@ def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
 
 
 def broken(path: Path, kind: str) -> None:
-    """Writes what is no VGG19."""
+    """Writes files that are no VGG19."""
     contents = {"empty": b"", "text": b"not a pickle", "zip": b"PK\x03\x04 cut short"}
     if kind in contents:
         path.write_bytes(contents[kind])

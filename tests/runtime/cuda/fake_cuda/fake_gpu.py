@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 DURATIONS_MS = {"upload": 1.0, "compute": 3.0, "download": 1.0}
 now_ms = 0.0
-"""When the host is, which waits for events and takes no time otherwise."""
+"""The host's clock; the host waits for events and takes no time otherwise."""
 integrated = False
 log: list[Operation] = []
 captures = 0
@@ -78,7 +78,7 @@ class Event:
 
 
 memory: dict[int, NDArray[np.uint8]] = {}
-"""By address, that of the host and that of the GPU."""
+"""The memory of the host and of the GPU, by address."""
 objects: dict[int, Stream | Event | list[Operation]] = {}
 """Streams, events and graphs by handle, where a binding frees them by name."""
 
@@ -139,6 +139,6 @@ def launch(graph: list[Operation], stream: Stream) -> None:
 
 
 def values(address: int, shape: tuple[int, ...], dtype: type) -> NDArray[np.generic]:
-    """What lies at an address; KeyError where that was freed."""
+    """The values at an address; KeyError where it was freed."""
     count = int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize
     return memory[address][:count].view(dtype).reshape(shape)

@@ -236,7 +236,7 @@ class SourceCheck:
 
 
 def _is_own_field(node: ast.AST) -> bool:
-    """Whether `node` sets a field: `self.NAME = ...`."""
+    """Returns whether `node` sets a field: `self.NAME = ...`."""
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)

@@ -1,4 +1,4 @@
-"""What an expression can be, as far as TensorRT is concerned."""
+"""The kinds of expressions, as far as TensorRT is concerned."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Kind = Module | Class | Instance | Function | Unclear | None
 
 
 def kind_of(value: object) -> Kind:
-    """Of an attribute found in the bindings."""
+    """The kind of an attribute found in the bindings."""
     if isinstance(value, property):
         return kind_returned(signatures(value.fget.__doc__, bound=True))
     if isinstance(value, type):
@@ -65,6 +65,6 @@ def kind_returned(options: tuple[Signature, ...]) -> Kind:
 
 
 def join(kinds: list[Kind]) -> Kind:
-    """Of a value that is one of several, or that holds several."""
+    """The kind of a value that is one of several, or that holds several."""
     kept = {kind for kind in kinds if kind is not PLAIN}
     return kept.pop() if len(kept) == 1 else Unclear() if kept else PLAIN

@@ -27,7 +27,7 @@ class Signature:
         named: dict[str | None, type | None],
         module: ModuleType,
     ) -> bool:
-        """Whether it can be called so; an argument is its TensorRT class, None for any other."""
+        """Returns whether a call fits; an argument is its TensorRT class, None for any other."""
         by_name = dict(zip((name for name, _, _ in self.parameters), given, strict=False))
         if len(given) > len(self.parameters) or by_name.keys() & named.keys():
             return False
@@ -47,7 +47,7 @@ class Signature:
 
 
 def signatures(docstring: str | None, *, bound: bool) -> tuple[Signature, ...]:
-    """Every overload that a docstring lists; `bound` leaves out the first parameter."""
+    """The overloads that a docstring lists; `bound` leaves out the first parameter."""
     found = []
     for match in _LINE.finditer(docstring or ""):
         parameters = [_parameter(text) for text in _split(match["parameters"])]
@@ -82,7 +82,7 @@ def _parameter(text: str) -> tuple[str, str, bool]:
 
 
 def _split(text: str) -> list[str]:
-    """At the commas outside of brackets."""
+    """Splits a text at the commas outside of brackets."""
     parts, depth = [""], 0
     for character in text:
         depth += (character in "([{<") - (character in ")]}>")

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 load_errors: list[str] = []
-"""When not empty, no engine can be deserialised, with these messages."""
+"""Messages with which every engine fails to load, when not empty."""
 run_errors: list[str] = []
-"""When not empty, no frame can be enqueued, with these messages."""
+"""Messages with which every frame fails to run, when not empty."""
 
 
 class ILogger:

@@ -26,11 +26,11 @@ from fake_runtime import (  # noqa: F401  # the rest of the fake
 
 __version__ = "10.3.0"
 device = "orin"
-"""Its timing caches are of this device."""
+"""The device of this fake's timing caches."""
 build_errors: list[str] = []
-"""When not empty, builds fail with these messages."""
+"""Messages with which every build fails, when not empty."""
 starts = True
-"""Whether a builder can be made at all."""
+"""True if a builder can be made at all."""
 
 
 class NetworkDefinitionCreationFlag(enum.IntEnum):

@@ -26,7 +26,7 @@ TOLERANCE = 3.0
 SIZE = (144, 192)
 """(H, W) of the picture whose result is stored."""
 _ROWS, _COLUMNS = 6, 8
-"""The share of cells that may differ."""
+"""The grid of cells whose means are compared."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class SelfTest:
     """The largest difference of a cell's mean from what is expected, of 255; None where nothing
     is known of these weights, so that only strength 0 was checked."""
     milliseconds: float | None = None
-    """Milliseconds of the second run of one small picture: says that it ran, not how fast a video would."""
+    """Milliseconds of the second run of one small picture, which says that it ran; a video's frames
+    are faster or slower."""
 
     @property
     def passed(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 __all__ = ["PROFILE_BYTES", "profile_segments", "with_density", "with_segments"]
 
 PROFILE_BYTES = 65_519
-"""Bytes of profile in one segment (ICC.1:2022, B.4): 65 535 less its length, mark and two numbers."""
+"""Bytes of profile in a segment (ICC.1:2022, B.4): 65 535 less its length, mark and two numbers."""
 _PROFILE_MARK = b"ICC_PROFILE\0"
 _APP0, _APP2, _APP15 = 0xE0, 0xE2, 0xEF
 _DENSITY = 13

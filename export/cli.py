@@ -112,9 +112,10 @@ def _add_data_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_engine_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--engine", action="store_true", help="build an engine, too")
     group.add_argument(
-        "--engine", action="store_true", help="build a TensorRT engine for this machine"
+        "--engine",
+        action="store_true",
+        help="build an engine, too: for the GPU here, or with --library rtx for all RTX cards",
     )
     group.add_argument(
         "--lint",

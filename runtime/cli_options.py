@@ -147,9 +147,8 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
         "--segment",
         type=_duration,
         metavar="TIME",
-        help="begin another file after so long, e.g. 10m, 1h or 30s",
+        help="begin a new file of a recording after this time, such as 10m, 1h or 30s",
     )
-    add("--preview", type=_port, metavar="PORT", help="show the live picture to a browser")
     add(
         "--preview-host",
         metavar="ADDRESS",

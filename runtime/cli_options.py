@@ -181,6 +181,12 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
         "as openvino-npu, or auto, the fastest of them, measured once; --doctor lists them "
         "(default: %(default)s)",
     )
+    add(
+        "--plugin",
+        type=Path,
+        metavar="LIBRARY",
+        help="library of the TensorRT plugin, if it is not found by itself",
+    )
 
 
 def _strength(text: str) -> float:

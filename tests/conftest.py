@@ -40,7 +40,7 @@ def picture(height: int, width: int, phase: float = 0.0) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 RGB: colour waves under a veil."""
     y, x = np.mgrid[0:height, 0:width] / 12
     waves = np.stack([np.sin(x + phase), np.sin(y + 1), np.sin(x + y + 2)], axis=-1)
-    return np.rint(150 + 60 * waves).astype(np.uint8)
+    return np.rint(170 + 50 * waves).astype(np.uint8)
 
 
 VideoMaker = Callable[..., Path]

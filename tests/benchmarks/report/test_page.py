@@ -34,7 +34,11 @@ def test_page_and_markdown_say_what_the_files_say(tmp_path: Path) -> None:
 def test_the_example_and_the_pages_are_what_their_files_give(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     example = root / "docs" / "benchmark"
-    paths = [str(path) for path in sorted(example.glob("*.json"))]
+    paths = [
+        str(path)
+        for path in sorted(example.glob("*.json"))
+        if path.name != "gpu.json"  # has a page of its own
+    ]
     pages = [root / "README.md", root / "docs" / "benchmarks.md"]
     copies = [tmp_path / page.name for page in pages]
     for source, copy in zip(pages, copies, strict=True):

@@ -53,7 +53,7 @@ def test_which_layers_round() -> None:
 
 def test_rounding_costs_a_little_and_not_more() -> None:
     network, _ = load_network(shipped_or_path("edge"))
-    scene = smooth_scenes(1, (0.6, 1.8), 0)[0].clear[None] / 255
+    scene = torch.from_numpy(smooth_scenes(1, 0)[0].clear).permute(2, 0, 1)[None] / 255
     with torch.no_grad():
         before = network.predict(scene).image
         learn_eight_bits(network)

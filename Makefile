@@ -97,7 +97,7 @@ quality-table: $(MODELS)/edge-fp16.onnx $(MODELS)/edge-int8.onnx  ## scores: 5 m
 
 report: .venv/installed  ## the page, and the README's tables, from what was measured last
 	$(BENCH) report $(filter-out $(RESULTS)/gpu.json,$(wildcard $(RESULTS)/*.json)) --pictures demo/street-hazy.mp4 \
-	  --out $(RESULTS)/report.html $(RESULTS)/report.md --into README.md
+	  --out $(RESULTS)/report.html $(RESULTS)/report.md --into README.md docs/benchmarks.md
 
 gpu-bundle: .venv/installed  ## what train/bare_machine.py needs on a GPU machine without a network
 	mkdir -p build/gpu

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dehazer import Dehazer
-from ..errors import DehazeError, InputError
+from ..errors import DehazeError, InputError, one_line
 from ..media.notices import Notices
 from ..media.pictures import Picture, encode_picture, pictures_side_by_side, read_picture
 from ..output_file import finished_output
@@ -153,6 +153,11 @@ def _telling_the_file(job: Job) -> Iterator[None]:
         if str(job.source) in str(error) or str(job.target) in str(error):
             raise
         raise type(error)(f"{job.source}: {error}") from error
+    except Exception as error:  # a decoder's own: it is this file's, and the others go on
+        raise InputError(
+            f"{job.source}: this file cannot be processed ({type(error).__name__}: "
+            f"{one_line(error)})"
+        ) from error
 
 
 def dehaze_picture(

@@ -15,7 +15,7 @@ from ..errors import InputError, OutputError
 from .formats import IMAGE_SUFFIXES
 from .headers.exif import read_orientation, with_upright_orientation
 from .headers.extras import PictureExtras, extras_of
-from .headers.kinds import PILLOW_KINDS, kind_of
+from .headers.kinds import OPENCV_KINDS, PILLOW_KINDS, kind_of
 from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_of_lab
 from .headers.picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
 from .headers.png_check import problem_of_png
@@ -105,12 +105,16 @@ def read_picture(path: Path, notices: Notices | None = None) -> Picture:
 
 def _decoded(path: Path, data: bytes, kind: str) -> tuple[NDArray[Any], dict[int, bytes]]:
     """Pixels in OpenCV's order, and what it finds of EXIF, XMP and profile."""
-    try:
-        decoded, kinds, blocks = cv2.imdecodeWithMetadata(
-            np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
+    if kind and kind not in OPENCV_KINDS:
+        raise InputError(
+            f"{path}: expected a JPEG, PNG, WebP, BMP or TIFF picture, got {kind}; convert it first"
         )
-    except cv2.error:
-        decoded = None
+    decoded = None
+    if kind:
+        with contextlib.suppress(cv2.error):
+            decoded, kinds, blocks = cv2.imdecodeWithMetadata(
+                np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
+            )
     if decoded is None:
         known = f"this {kind} file" if kind else "its content"
         raise InputError(f"{path}: expected a picture, but {known} is damaged or none at all")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["PILLOW_KINDS", "kind_of"]
+__all__ = ["OPENCV_KINDS", "PILLOW_KINDS", "kind_of"]
+
+OPENCV_KINDS = frozenset({"JPEG", "PNG", "BMP", "TIFF", "WebP"})
+"""Kinds that OpenCV is asked to read; it knows more, such as PAM and Radiance HDR, by content."""
 
 PILLOW_KINDS = {"HEIC": "pillow_heif", "AVIF": "", "JPEG XL": "pillow_jxl"}
 """Kinds that Pillow reads, and the package that adds them to it."""

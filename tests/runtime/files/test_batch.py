@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -264,3 +265,23 @@ def test_a_killed_batch_leaves_whole_files_and_is_resumed(
         *(f"{index}.png" for index in range(5)),
         "clip.mp4",
     ]
+
+
+def test_an_exception_of_a_decoder_is_the_file_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Any other file of the folder is done."""
+    from dehaze.runtime.files import job
+
+    for name in ("bad", "good"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((70, 90, 3), 180, np.uint8))
+    read = job.read_picture
+
+    def decoder(path: Path, *more: Any) -> Any:
+        if path.stem == "bad":
+            raise ValueError("two channels")
+        return read(path, *more)
+
+    monkeypatch.setattr(job, "read_picture", decoder)
+    assert main([str(tmp_path), str(tmp_path / "out")]) == 5
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]

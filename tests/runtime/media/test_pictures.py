@@ -249,3 +249,15 @@ def test_a_name_need_not_be_UTF_8(suffix: str, tmp_path: Path, frame: NDArray[np
     path = tmp_path / os.fsdecode(b"caf\xe9" + suffix.encode())
     path.write_bytes(encode_picture(Picture(frame), suffix))
     assert read_picture(path).rgb.shape == frame.shape
+
+
+def test_what_opencv_would_read_under_any_name_is_no_picture_of_ours(tmp_path: Path) -> None:
+    """A PAM file with two channels ended a batch with an exception of OpenCV's."""
+    path = tmp_path / "named.webp"
+    header = b"P7\nWIDTH 8\nHEIGHT 8\nDEPTH 2\nMAXVAL 255\nTUPLTYPE GRAYSCALE_ALPHA\nENDHDR\n"
+    path.write_bytes(header + bytes(128))
+    with pytest.raises(InputError, match=r"named\.webp: expected a picture, but its content is"):
+        read_picture(path)
+    path.write_bytes(b"GIF89a" + bytes(40))
+    with pytest.raises(InputError, match=r"expected a JPEG, PNG, .* picture, got GIF"):
+        read_picture(path)

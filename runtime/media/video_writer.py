@@ -118,6 +118,7 @@ class VideoWriter:
         self._early: list[Packet[Any]] = []  # what comes before the first frame
         self._stream: VideoStream | None = None
         self._is_first = True
+        self._muxed = False
         if self._suffix not in VIDEO_SUFFIXES:
             raise OutputError(
                 f"expected a video name such as NAME.mp4 or NAME.mkv, got one ending in "
@@ -246,8 +247,13 @@ class VideoWriter:
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
-            if packet.pts is None and self._durations:  # x265, of a single frame
+            # x265 gives the packet of a single frame no times, or some that no memory was set to.
+            if not self._muxed and len(self._durations) == 1:
                 packet.pts = packet.dts = min(self._durations)
+                packet.time_base = self._source.time_base
+            self._muxed = True
+            if packet.pts is not None and (packet.dts is None or packet.dts > packet.pts):
+                packet.dts = packet.pts
             # x264 does not pass durations on, and with a variable rate the last one matters.
             if packet.pts is not None and packet.time_base == self._source.time_base:
                 packet.duration = self._durations.pop(packet.pts, 0) or packet.duration

@@ -21,6 +21,8 @@ from .store import Store
 CROP_MULTIPLE = 8
 """Sides of crops are a multiple of this: whole cells at every level of `edge` and of FAM."""
 NUMBERS_OF_A_PLACE = 5
+HALF_WINDOW = 1.2
+"""Side of the window of a picture seen at half the size, against the crop: most of a scene."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Batches:
         """This process's part of the batch of a step.
 
         Args:
-            crop: side of the square windows in training pixels.
+            crop: side of the square windows in training pixels; those of a batch that is seen at
+                half the size are smaller, or they would be larger than the scene.
         """
         options, device = self.options, self._store.clear.device
         if crop % CROP_MULTIPLE:
@@ -80,7 +83,7 @@ class Batches:
         haze = draw_haze({k: v[parts] for k, v in self._table.items()}, generator)
         halved = bool(torch.rand((), generator=generator) < options.half_share)
         own = slice(options.rank, None, options.processes)
-        side = crop * (2 if halved else 1)
+        side = 2 * _multiple(HALF_WINDOW / 2 * crop) if halved else crop
         crops = self._store.crops(
             which[own].to(device), places[own].to(device), (side, side), rotate=options.rotate
         )
@@ -112,6 +115,11 @@ class Batches:
             index = torch.searchsorted(bounds, place, right=True).clamp(max=len(pictures) - 1)
             which = torch.where(parts == part, pictures[index], which)
         return which
+
+
+def _multiple(side: float) -> int:
+    """The nearest side that crops may have."""
+    return max(1, round(side / CROP_MULTIPLE)) * CROP_MULTIPLE
 
 
 def _drawn_by_weight(store: Store, kind: str) -> tuple[Tensor, Tensor]:

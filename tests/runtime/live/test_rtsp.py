@@ -17,6 +17,8 @@ from conftest import VideoMaker, video_times
 from live_process import figures_in, free_port, start, wait_for_recording
 
 DEBIAN_PYTHON = "/usr/bin/python3"
+GONE_S = 3.0
+"""Longer than what a busy machine may leave out of a recording."""
 SERVER = Path(__file__).parent / "rtsp_server.py"
 _PROBE = (
     "import gi; gi.require_version('GstRtspServer', '1.0')\n"
@@ -62,13 +64,13 @@ def test_an_rtsp_camera_that_comes_back_is_recorded_on(
     server = Server(port, clip)
     run = start(f"rtsp://me:secret@127.0.0.1:{port}/camera", target)
     try:
-        wait_for_recording(tmp_path)
+        wait_for_recording(tmp_path, size=1 << 14)
         time.sleep(4)
         if ending == "silent":
             server.freeze()
             time.sleep(6)  # it is given 5 s
         server.kill()
-        time.sleep(1)
+        time.sleep(GONE_S)
         server = Server(port, clip)
         time.sleep(9)
         run.send_signal(signal.SIGINT)
@@ -85,9 +87,12 @@ def test_an_rtsp_camera_that_comes_back_is_recorded_on(
     steps = np.diff(times)
     assert np.all(steps > 0)
     lost = int(np.argmax(steps))
-    assert steps[lost] > 1  # the gap is in the recording, as it was
-    assert np.median(steps) == pytest.approx(1 / 25, abs=0.005)
-    assert lost > 25 and len(times) - lost > 25
+    assert steps[lost] > GONE_S / 2  # the gap is in the recording, as it was
+    assert lost > 10 and len(times) - lost > 10
+    # A busy machine leaves frames out; those that it takes have the camera's times, but for the
+    # first of each connection.
+    frames = 25 * np.delete(steps, lost)
+    assert np.mean(np.abs(frames - np.round(frames)) < 0.05) > 0.9
 
 
 def test_a_wrong_path_is_told_at_once(make_video: VideoMaker, tmp_path: Path) -> None:

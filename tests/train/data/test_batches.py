@@ -83,7 +83,7 @@ def test_half_the_size_is_the_mean_of_four_pixels() -> None:
     batches = Batches(store_from_collections([rooms()]), {"rooms": haze}, options)
     whole = replace(options, half_share=0.0)
     finer = Batches(store_from_collections([rooms()]), {"rooms": haze}, whole).pair(0, 32)
-    half = batches.pair(0, 16)
+    half = batches.pair(0, 24)
     assert half.clear.shape == (8, 3, 16, 16)
     assert torch.allclose(half.clear, torch.nn.functional.avg_pool2d(finer.clear, 2), atol=1e-6)
 

@@ -22,9 +22,11 @@ from .headers.other_kinds import (
     encoded_by_pillow,
     encoded_grey_alpha,
     exif_of_resolution,
+    rgb_in_srgb,
 )
-from .headers.png_chunks import density_chunk, with_chunks
+from .headers.png_chunks import density_chunk, with_chunks, xmp_chunk
 from .headers.tiff_tags import ICC_PROFILE, XMP, with_tags
+from .headers.xmp import JPEG_START
 from .notices import Notices
 
 __all__ = ["encoded_picture"]
@@ -75,7 +77,7 @@ def encoded_picture(
         metadata[_EXIF] = exif_of_resolution(extras.dpi)
     _tell_dropped(suffix, extras, notices)
     if suffix in WRITTEN_BY_PILLOW:
-        return memoryview(_by_pillow(pixels, suffix, metadata))
+        return memoryview(_by_pillow(pixels, suffix, metadata, notices))
     if suffix == ".png":
         return _png(pixels, metadata, extras)
     if suffix == ".jpg":
@@ -130,6 +132,8 @@ def _jpeg(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtra
         parameters += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, _SAMPLINGS[extras.jpeg_sampling]]
     if extras.progressive:
         parameters += [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    if xmp := metadata.get(_XMP):
+        metadata[_XMP] = JPEG_START + xmp
     profile = metadata.get(_PROFILE, b"")
     segments = [*extras.segments]
     if len(profile) > PROFILE_BYTES:
@@ -143,6 +147,8 @@ def _jpeg(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtra
 
 
 def _png(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtras) -> memoryview:
+    # OpenCV would write a packet as text of another kind, and memory behind it.
+    xmp = metadata.pop(_XMP, b"")
     if pixels.ndim == 3 and pixels.shape[2] == 2:
         if pixels.dtype == np.uint8:
             exif, profile = metadata.get(_EXIF, b""), metadata.get(_PROFILE, b"")
@@ -155,6 +161,8 @@ def _png(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtras
     chunks = extras.chunks
     if extras.dpi and not any(name == b"pHYs" for name, _ in chunks):
         chunks = (*chunks, density_chunk(extras.dpi))
+    if xmp:
+        chunks = (*chunks, xmp_chunk(xmp))
     return memoryview(with_chunks(bytes(data), chunks)) if chunks else data
 
 
@@ -169,12 +177,18 @@ def _tiff(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtra
     return memoryview(with_tags(bytes(data), exif, blocks, extras.dpi))
 
 
-def _by_pillow(pixels: NDArray[Any], suffix: str, metadata: dict[int, bytes]) -> bytes:
+def _by_pillow(
+    pixels: NDArray[Any], suffix: str, metadata: dict[int, bytes], notices: Notices
+) -> bytes:
     if pixels.ndim == 3:
         order = (2, 1, 0, 3) if pixels.shape[2] == 4 else (2, 1, 0)
         pixels = np.ascontiguousarray(pixels[..., order])
-    exif, xmp = metadata.get(_EXIF, b""), metadata.get(_XMP, b"")
-    return encoded_by_pillow(pixels, suffix, exif, xmp, metadata.get(_PROFILE, b""))
+    exif, xmp, profile = (metadata.get(kind, b"") for kind in (_EXIF, _XMP, _PROFILE))
+    if suffix == ".jxl" and profile and pixels.ndim == 3:
+        pixels, profile, before = rgb_in_srgb(pixels, profile), b"", pixels
+        if np.abs(pixels.astype(np.int16) - before).max() > 1:
+            notices.add("the colours are converted to sRGB: .jxl is written without a profile")
+    return encoded_by_pillow(pixels, suffix, exif, xmp, profile)
 
 
 def _thumbnail(pixels: NDArray[Any], room: int) -> bytes | None:

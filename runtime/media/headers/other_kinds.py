@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import struct
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ __all__ = [
     "decoded_by_pillow",
     "encoded_by_pillow",
     "encoded_grey_alpha",
+    "exif_of_resolution",
+    "rgb_in_srgb",
     "rgb_of_lab",
 ]
 
@@ -28,7 +31,8 @@ WRITTEN_BY_PILLOW = {
     ".jxl": ("JPEG XL", "JXL"),
 }
 """The kind by a name's suffix, and Pillow's word for it."""
-_QUALITY = 90
+_QUALITIES = {"HEIF": 90, "AVIF": 90, "JXL": 95}
+"""At which each of them changes a photograph by less than two levels on average."""
 
 
 def decoded_by_pillow(data: bytes, kind: str, pixels_at_most: int) -> tuple[Any, dict[str, bytes]]:
@@ -52,6 +56,7 @@ def decoded_by_pillow(data: bytes, kind: str, pixels_at_most: int) -> tuple[Any,
             if getattr(image, "n_frames", 1) > 1 and getattr(image, "is_animated", False):
                 raise InputError("expected one picture, got several in one file; split it first")
             found = {k: image.info.get(k) or b"" for k in ("exif", "xmp", "icc_profile")}
+            found["xmp"] = found["xmp"] or _xmp_of_jpeg_xl(data)
             has_alpha = "A" in image.mode or "transparency" in image.info
             grey = image.mode in ("L", "1")
             pixels = np.asarray(image.convert("RGBA" if has_alpha else "L" if grey else "RGB"))
@@ -82,7 +87,7 @@ def encoded_by_pillow(
     target = io.BytesIO()
     try:
         Image.fromarray(pixels).save(
-            target, name, quality=_QUALITY, **{k: v for k, v in blocks.items() if v}
+            target, name, quality=_QUALITIES[name], **{k: v for k, v in blocks.items() if v}
         )
     except Exception as error:
         raise OutputError(f"{suffix} cannot be written ({one_line(error)})") from error
@@ -102,6 +107,38 @@ def exif_of_resolution(dpi: tuple[float, float]) -> bytes:
     block = Image.Exif()
     block[282], block[283], block[296] = *dpi, 2
     return bytes(block.tobytes()[6:])
+
+
+def rgb_in_srgb(pixels: NDArray[np.uint8], profile: bytes) -> NDArray[np.uint8]:
+    """The (H, W, 3 or 4) uint8 colours of a profile as those of sRGB; alpha stays."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        converted = ImageCms.profileToProfile(
+            Image.fromarray(pixels[..., :3]), source, ImageCms.createProfile("sRGB")
+        )
+    except ImageCms.PyCMSError:
+        return pixels  # a damaged profile says nothing
+    assert converted is not None  # not in place
+    return np.dstack((np.asarray(converted), pixels[..., 3:]))
+
+
+def _xmp_of_jpeg_xl(data: bytes) -> bytes:
+    """The XMP box of a JPEG XL container, which Pillow's plugin does not read; empty without."""
+    if data[4:8] != b"JXL ":
+        return b""
+    start = 0
+    while start + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, start)
+        head = 16 if length == 1 else 8
+        if length == 1 and start + 16 <= len(data):
+            length = struct.unpack_from(">Q", data, start + 8)[0]
+        end = start + length if length else len(data)
+        if name == b"xml ":
+            return data[start + head : end]
+        if length and length < head:
+            break
+        start = end
+    return b""
 
 
 def rgb_of_lab(data: bytes) -> NDArray[np.uint8]:

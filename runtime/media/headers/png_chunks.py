@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-__all__ = ["density_chunk", "kept_chunks", "transparent_grey", "with_chunks"]
+__all__ = ["density_chunk", "kept_chunks", "transparent_grey", "with_chunks", "xmp_chunk"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER_END = 33
@@ -57,6 +57,11 @@ def density_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
     """The pHYs chunk of a resolution in dots to the inch, along x and y."""
     x, y = (round(value * _INCHES_PER_METRE) for value in dpi)
     return b"pHYs", struct.pack(">IIB", x, y, 1)
+
+
+def xmp_chunk(xmp: bytes) -> tuple[bytes, bytes]:
+    """The iTXt chunk that holds an XMP packet, neither compressed nor in a named language."""
+    return b"iTXt", _XMP + bytes(4) + xmp
 
 
 def with_chunks(data: bytes, chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["has_promises", "kept_xmp"]
+__all__ = ["JPEG_START", "has_promises", "kept_xmp"]
+
+JPEG_START = b"http://ns.adobe.com/xap/1.0/\0"
+"""What tells the packet from EXIF in a JPEG's segments; other kinds of files hold it bare."""
 
 _ORIENTATION = re.compile(
     rb"""(tiff:Orientation\s*=\s*["']|<tiff:Orientation>\s*)[2-8](?=\s*["'<])"""
@@ -29,7 +32,8 @@ def has_promises(xmp: bytes) -> bool:
 
 
 def kept_xmp(xmp: bytes, width: int, height: int) -> bytes:
-    """The same packet for upright pixels of this size, without what is not written again."""
+    """The bare packet for upright pixels of this size, without what is not written again."""
+    xmp = xmp.removeprefix(JPEG_START).rstrip(b"\0")
     for pattern in _PROMISES:
         xmp = pattern.sub(b"", xmp)
 

@@ -232,6 +232,55 @@ def test_avif_is_read_and_written(name: str, tmp_path: Path) -> None:
         assert np.abs(np.asarray(image.convert("RGB")).astype(int) - picture(72, 96)).mean() < 4
 
 
+PLAIN_XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a/></x:xmpmeta>"
+
+
+@pytest.mark.parametrize(("suffix", "package"), [(".heic", "pillow_heif"), (".jxl", "pillow_jxl")])
+def test_heic_and_jpeg_xl_are_read_and_written_with_their_data(
+    suffix: str, package: str, tmp_path: Path
+) -> None:
+    pytest.importorskip(package)
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    exif[274] = 6
+    path = save(tmp_path / "in.jpg", quality=97, exif=exif, xmp=PLAIN_XMP)
+    run(path, tmp_path / f"there{suffix}")
+    with Image.open(tmp_path / f"there{suffix}") as image:
+        assert image.size == (72, 96)
+    run(tmp_path / f"there{suffix}", tmp_path / "back.jpg")
+    with Image.open(tmp_path / "back.jpg") as image:
+        assert (image.getexif()[271], image.getexif()[274]) == ("Maker", 1)
+        assert image.info["xmp"] == PLAIN_XMP
+        turned = np.rot90(picture(72, 96), -1).astype(int)
+        assert np.abs(np.asarray(image) - turned).mean() < 4
+
+
+def test_jpeg_xl_is_written_in_srgb(tmp_path: Path) -> None:
+    pytest.importorskip("pillow_jxl")
+    wide = ImageCms.createProfile("sRGB")
+    profile = bytearray(ImageCms.ImageCmsProfile(wide).tobytes())
+    red, green = profile.find(b"rXYZ", 128), profile.find(b"gXYZ", 128)
+    profile[red : red + 4], profile[green : green + 4] = b"gXYZ", b"rXYZ"  # of swapped colours
+    colours = np.full((72, 96, 3), (200, 60, 90), np.uint8)
+    run(save(tmp_path / "in.png", colours, icc_profile=bytes(profile)), tmp_path / "out.jxl")
+    with Image.open(tmp_path / "out.jxl") as image:
+        assert np.abs(np.asarray(image).astype(int) - (60, 200, 90)).max() <= 3
+
+
+@pytest.mark.parametrize("source", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("target", ["jpg", "png", "webp", "tif", "avif"])
+def test_an_xmp_packet_is_the_same_in_a_file_of_another_kind(
+    source: str, target: str, tmp_path: Path
+) -> None:
+    save(tmp_path / "in.webp", xmp=PLAIN_XMP, lossless=True)
+    run(tmp_path / "in.webp", tmp_path / f"in.{source}")
+    run(tmp_path / f"in.{source}", tmp_path / f"out.{target}")
+    with Image.open(tmp_path / f"out.{target}") as image:
+        tags = getattr(image, "tag_v2", {})
+        found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or tags.get(700)
+    assert (found.encode() if isinstance(found, str) else found) == PLAIN_XMP
+
+
 def test_a_kind_without_its_package_is_called_what_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

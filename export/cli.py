@@ -230,7 +230,7 @@ def _builds_with_rtx(options: argparse.Namespace) -> bool:
 
 
 def _export(options: argparse.Namespace) -> list[Path]:
-    from dehaze.train.checkpoint import shipped_or_path
+    from dehaze.train.run.checkpoint import shipped_or_path
 
     from .graph.comparison import COMPARED_SIZES
     from .model_file import ExportOptions, export_checkpoint, export_random_weights

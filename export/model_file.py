@@ -15,9 +15,9 @@ from dehaze.runtime.errors import UsageError
 from dehaze.runtime.model.contract import ModelContract
 from dehaze.runtime.model.shipped import TWIN_SUFFIX
 from dehaze.runtime.output_file import finished_output
-from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network, parameter_count
 from dehaze.train.networks.network import Network
+from dehaze.train.run.checkpoint import load_network
 
 from .graph.base import BaseModels, Form, Target
 from .graph.comparison import Comparison, compare, speed_ratio

@@ -44,6 +44,20 @@ LAYERS = {
         "cli_options __init__",
         "cli",
     ),
+    "train": (
+        "data networks muon __init__",
+        "recipe losses",
+        "run objective",
+        "teachers tuning validation",
+        "loop",
+        "bare_machine cli",
+    ),
+    "export": (
+        "graph __init__",
+        "precision trt",
+        "model_file",
+        "cli",
+    ),
     "benchmarks": (
         "results __init__",
         "measure",

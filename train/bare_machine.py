@@ -69,12 +69,12 @@ def _run(options: argparse.Namespace, started: float) -> None:
 
     from dehaze.train.data.folders import open_data
     from dehaze.train.data.store import store_from_collections
-    from dehaze.train.lock import exclusive
     from dehaze.train.loop import Run, train
     from dehaze.train.networks import build_network
     from dehaze.train.objective import Objective, Teachers
-    from dehaze.train.processes import joined_processes
     from dehaze.train.recipe import load_recipe
+    from dehaze.train.run.lock import exclusive
+    from dehaze.train.run.processes import joined_processes
     from dehaze.train.teachers import first_weights
     from dehaze.train.tuning import Trial, best, trials, tuned
     from dehaze.train.validation import Validation, examples_from, photographs_from

@@ -118,13 +118,13 @@ def _run(options: argparse.Namespace) -> None:
 
     from .data.folders import open_data, pack_data
     from .data.store import store_from_collections
-    from .lock import exclusive
     from .loop import Run, train
     from .networks import build_network
     from .networks.eight_bit import learn_eight_bits
     from .objective import Objective
-    from .processes import joined_processes
     from .recipe import load_recipe
+    from .run.lock import exclusive
+    from .run.processes import joined_processes
     from .teachers import first_weights, load_teachers
     from .validation import Validation, examples_from, photographs_from
 

@@ -20,10 +20,10 @@ from .data.batches import Batches, BatchOptions
 from .data.store import Store
 from .muon import Muon
 from .objective import Objective
-from .processes import Processes
 from .recipe import Recipe
-from .run_folder import RunFolder
-from .stop import stop_requests
+from .run.folder import RunFolder
+from .run.processes import Processes
+from .run.stop import stop_requests
 from .validation import Validation
 
 

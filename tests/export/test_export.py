@@ -13,7 +13,7 @@ from torch import nn
 from dehaze.export.cli import main
 from dehaze.export.graph.image import interpolation_weights
 from dehaze.runtime import open_dehazer
-from dehaze.train.checkpoint import load_network
+from dehaze.train.run.checkpoint import load_network
 
 
 def test_the_contract_is_in_the_file(exported: Path) -> None:

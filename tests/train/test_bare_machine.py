@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from training import smooth_scenes
 
-from dehaze.train.checkpoint import load_network
 from dehaze.train.data.packed_file import save_collections
 from dehaze.train.data.store import Collection
+from dehaze.train.run.checkpoint import load_network
 from dehaze.train.tuning import Trial, best
 
 SCRIPT = Path(__file__).parents[2] / "train" / "bare_machine.py"

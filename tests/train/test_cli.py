@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dehaze.train.cli import main
-from dehaze.train.lock import exclusive
+from dehaze.train.run.lock import exclusive
 
 DATA = ["--data", "unread"]
 SMALL = ["--steps", "2", "--set", "batch=4", "--set", "validation_pictures=3"]
@@ -36,7 +36,9 @@ def error_line(arguments: list[str], code: int, capsys: pytest.CaptureFixture[st
 
 
 def test_missing_data_give_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    message = error_line(["edge", "--data", str(tmp_path / "none")], 1, capsys)
+    message = error_line(
+        ["edge", "--data", str(tmp_path / "none"), "--out", str(tmp_path / "run")], 1, capsys
+    )
     assert "expected a folder of pictures, got no such folder" in message
 
 

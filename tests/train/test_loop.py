@@ -13,7 +13,6 @@ import torch
 from training import EDGE, same, small_data, train_small, weights
 
 from dehaze.runtime import GateError, ModelError, UsageError
-from dehaze.train.checkpoint import load_network
 from dehaze.train.data.batches import Batches
 from dehaze.train.data.haze import Pair
 from dehaze.train.loop import Run, train
@@ -21,9 +20,10 @@ from dehaze.train.networks import build_network
 from dehaze.train.networks.edge import Edge
 from dehaze.train.networks.sr_teacher import SrTeacher
 from dehaze.train.objective import Objective, Teachers
-from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses
-from dehaze.train.run_folder import RunFolder
+from dehaze.train.run.checkpoint import load_network
+from dehaze.train.run.folder import RunFolder
+from dehaze.train.run.processes import joined_processes
 
 
 def signal_at(step: int, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

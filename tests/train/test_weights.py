@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from dehaze.train.checkpoint import WEIGHTS, load_network
 from dehaze.train.data.folders import open_data
 from dehaze.train.data.store import Collection
 from dehaze.train.networks.network import Network, Prediction
+from dehaze.train.run.checkpoint import WEIGHTS, load_network
 from dehaze.train.validation import Validation, examples_from
 
 CPU = torch.device("cpu")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dehaze.train.checkpoint import load_network
 from dehaze.train.data.haze import Haze
 from dehaze.train.data.store import (
     Collection,
@@ -21,8 +20,9 @@ from dehaze.train.loop import Run, train
 from dehaze.train.networks import build_network
 from dehaze.train.networks.eight_bit import learn_eight_bits
 from dehaze.train.objective import Objective, Teachers
-from dehaze.train.processes import joined_processes
 from dehaze.train.recipe import Losses, Recipe
+from dehaze.train.run.checkpoint import load_network
+from dehaze.train.run.processes import joined_processes
 from dehaze.train.validation import Validation, examples_from
 
 HAZE = Haze(

@@ -9,8 +9,8 @@ from onnx import numpy_helper
 from dehaze.export.graph.base import BaseModels
 from dehaze.export.graph.comparison import compare, psnr_between
 from dehaze.runtime import GateError
-from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network
+from dehaze.train.run.checkpoint import load_network
 
 
 def shifted(model: onnx.ModelProto, weight: str) -> onnx.ModelProto:

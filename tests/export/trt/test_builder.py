@@ -27,8 +27,8 @@ from dehaze.export.precision.quantisation import quantisable_layers, quantised
 from dehaze.export.trt.form import for_tensorrt
 from dehaze.runtime import ModelError, open_dehazer
 from dehaze.runtime.trt.options import EngineOptions, ShapeRange, using_library
-from dehaze.train.checkpoint import load_network
 from dehaze.train.networks.ffa_net import FfaNet
+from dehaze.train.run.checkpoint import load_network
 
 rtx = pytest.importorskip("tensorrt_rtx_bindings", reason="needs x86-64 Linux and the extra `rtx`")
 

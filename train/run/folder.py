@@ -15,8 +15,8 @@ from torch import nn
 from dehaze.runtime.errors import UsageError
 from dehaze.runtime.output_file import finished_output
 
+from ..recipe import Recipe
 from .checkpoint import load_state, save_network, save_state
-from .recipe import Recipe
 
 MAY_CHANGE = {"steps", "validate_every", "validation_pictures"}
 """The keys of a recipe that may change when a run is resumed."""

@@ -15,7 +15,7 @@ from dehaze.runtime import UsageError
 from dehaze.train.data.haze import Haze
 from dehaze.train.loop import Run, _check
 from dehaze.train.networks import build_network
-from dehaze.train.processes import Processes
+from dehaze.train.run.processes import Processes
 
 RECIPE = replace(
     EDGE, network="rfd-student", steps=3, crops=((0.0, 16),), mixture={"rooms": Haze()}, scale=1
@@ -56,7 +56,7 @@ except KeyboardInterrupt:
 def train_in_two(out: Path, tmp_path: Path, stop_at: int = -1) -> str:
     """Trains in two processes; at the step `stop_at` the second is told to stop."""
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent.parent)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     result = subprocess.run(
         [*command, str(script), str(out), str(stop_at)],

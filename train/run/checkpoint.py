@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from dehaze.runtime.errors import ModelError, UsageError
 from dehaze.runtime.output_file import finished_output
 
-from .networks.network import Network
+from ..networks.network import Network
 
 __all__ = ["load_network", "load_state", "save_network", "save_state", "shipped_or_path"]
 
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parent.parent / "weights"
 """The folder of the weights that come with the package."""
 
 
@@ -38,7 +38,7 @@ def load_network(path: Path) -> tuple[Network, dict[str, Any]]:
     Raises:
         ModelError: not a checkpoint of ours.
     """
-    from .networks import build_network
+    from ..networks import build_network
 
     tensors, metadata = _load(path)
     if not isinstance(metadata.get("network"), str):

@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 
 torch.set_num_threads(1)
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_processes import RECIPE
 from training import train_small
 
@@ -56,7 +56,7 @@ except KeyboardInterrupt:
 def train_in_two(out: Path, tmp_path: Path, stop_at: int = -1) -> str:
     """Trains in two processes; at the step `stop_at` the second is told to stop."""
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent.parent)))
+    script.write_text(SCRIPT.format(tests=[str(folder) for folder in Path(__file__).parents[:2]]))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     result = subprocess.run(
         [*command, str(script), str(out), str(stop_at)],

@@ -315,11 +315,15 @@ def _outcomes(
         yield from run_batch_on_ray(jobs, options.ray, model, run_options)
         return
     from .files.batch import run_batch
+    from .media.picture_process import PictureProcess
 
     threads = options.threads or _default_threads(jobs)
-    with _open(options, threads, compiled=_is_worth_compiling(jobs)) as dehazer:
-        report.backend = dehazer.backend
-        yield from run_batch(jobs, dehazer, run_options, report.on_frame)
+    with PictureProcess() as pictures:
+        if any(job.is_image for job in jobs):
+            pictures.start()  # while the model opens
+        with _open(options, threads, compiled=_is_worth_compiling(jobs)) as dehazer:
+            report.backend = dehazer.backend
+            yield from run_batch(jobs, dehazer, run_options, report.on_frame, pictures.read)
 
 
 if __name__ == "__main__":

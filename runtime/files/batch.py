@@ -11,9 +11,10 @@ from typing import Any
 
 from ..dehazer import Dehazer
 from ..errors import DehazeError
+from ..media.pictures import read_picture
 from ..output_file import remove_leftovers
 from ..prefetch import Prefetch
-from .job import PictureRun, RunOptions, run_job
+from .job import PictureReader, PictureRun, RunOptions, run_job
 from .plan import Job
 
 __all__ = ["Outcome", "is_done", "run_batch"]
@@ -42,6 +43,7 @@ def run_batch(
     dehazer: Dehazer,
     options: RunOptions,
     on_frame: Callable[[Job, int | None], None] | None = None,
+    read: PictureReader = read_picture,
 ) -> Generator[Outcome, None, None]:
     """Dehazes pictures, then videos; yields the outcome of each as soon as it is known.
 
@@ -50,11 +52,12 @@ def run_batch(
 
     Args:
         on_frame: called after each frame of a video, with the number of frames to expect.
+        read: decodes a picture.
     """
     jobs = list(jobs)
     for folder in {job.target.parent for job in jobs}:
         remove_leftovers(folder)
-    yield from _run_pictures([job for job in jobs if job.is_image], dehazer, options)
+    yield from _run_pictures([job for job in jobs if job.is_image], dehazer, options, read)
     for job in jobs:
         if job.is_image:
             continue
@@ -80,13 +83,15 @@ class _Step:
     outcome: Outcome | None = None
 
 
-def _run_pictures(jobs: list[Job], dehazer: Dehazer, options: RunOptions) -> Iterator[Outcome]:
+def _run_pictures(
+    jobs: list[Job], dehazer: Dehazer, options: RunOptions, read_one: PictureReader
+) -> Iterator[Outcome]:
     """Decodes in one thread, dehazes in a second, encodes in the caller's."""
     memory = _Memory(_BYTES_HELD)
 
     def decoded() -> Iterator[_Step]:
         for job in jobs:
-            run = PictureRun(job, options)
+            run = PictureRun(job, options, read_one)
             yield _stepped(_Step(run), options, run.decode)
             memory.wait_for_room(run.bytes_held)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -23,7 +24,10 @@ from .plan import Job
 if TYPE_CHECKING:
     from .video import VideoOptions  # with FFmpeg, which no picture needs
 
-__all__ = ["PictureRun", "RunOptions", "dehaze_picture", "run_job"]
+__all__ = ["PictureReader", "PictureRun", "RunOptions", "dehaze_picture", "run_job"]
+
+PictureReader = Callable[[Path, Notices], Picture]
+"""`pictures.read_picture`, or the same in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,18 @@ def run_job(
 class PictureRun:
     """The three steps of dehazing a picture; in a batch each runs in a thread of its own.
 
+    Args:
+        read: decodes the source.
+
     Raises:
         InputError: the source cannot be read, or takes more memory than there is.
         OutputError: the target exists or cannot be written.
     """
 
-    def __init__(self, job: Job, options: RunOptions) -> None:
+    def __init__(self, job: Job, options: RunOptions, read: PictureReader = read_picture) -> None:
         self.job = job
         self._options = options
+        self._read = read
         self.notices = Notices()
         self._hazy: Picture | None = None
         self._clear: Picture | None = None
@@ -86,7 +94,7 @@ class PictureRun:
     def decode(self) -> None:
         """Reads the picture."""
         with _telling_the_file(self.job), self._times["decode"].measure():
-            self._hazy = read_picture(self.job.source, self.notices)
+            self._hazy = self._read(self.job.source, self.notices)
 
     @property
     def bytes_held(self) -> int:

@@ -17,11 +17,11 @@ from .headers.exif import read_orientation, with_upright_orientation
 from .headers.extras import PictureExtras, extras_of
 from .headers.kinds import OPENCV_KINDS, PILLOW_KINDS, kind_of
 from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_of_lab
-from .headers.picture_header import MAXIMUM_PIXELS, announced_size, frames_of_png
-from .headers.png_check import problem_of_png
+from .headers.picture_header import MAXIMUM_PIXELS
 from .headers.png_chunks import transparent_grey
 from .headers.xmp import has_promises, kept_xmp
 from .notices import Notices
+from .picture_content import picture_content
 from .picture_files import encoded_picture
 from .pixels.orientation import swaps_sides, upright
 
@@ -30,6 +30,7 @@ with contextlib.suppress(AttributeError):  # a system's OpenCV of 4.6 has no suc
 
 __all__ = [
     "Picture",
+    "decoded_picture",
     "encode_picture",
     "pictures_side_by_side",
     "read_picture",
@@ -39,8 +40,6 @@ __all__ = [
 
 _DEEP_SUFFIXES = frozenset({".tif", ".tiff", ".png"})
 _ALPHA_SUFFIXES = _DEEP_SUFFIXES | {".webp", *WRITTEN_BY_PILLOW}
-_SINGLE_KINDS = frozenset({"JPEG", "BMP"})
-"""Formats of one picture a file; the others may hold several."""
 _EXIF, _XMP, _PROFILE = (
     int(cv2.IMAGE_METADATA_EXIF),
     int(cv2.IMAGE_METADATA_XMP),
@@ -73,18 +72,16 @@ def read_picture(path: Path, notices: Notices | None = None) -> Picture:
     Raises:
         InputError: unreadable, not a picture, of an unusual type, or too large.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if problem := problem_of_png(data):
-        raise InputError(f"{path}: {problem}")
-    if (size := announced_size(data)) and size[0] * size[1] > MAXIMUM_PIXELS:
-        raise InputError(
-            f"{path}: expected at most {MAXIMUM_PIXELS / 1e6:.0f} million pixels, its header says "
-            f"{size[0]}x{size[1]}; split it, or copy it again if it should be smaller"
-        )
     notices = notices if notices is not None else Notices()
+    return decoded_picture(path, picture_content(path), notices)
+
+
+def decoded_picture(path: Path, data: bytes, notices: Notices) -> Picture:
+    """The same of a file's content, as `picture_content` has let it pass.
+
+    Args:
+        path: for the messages.
+    """
     kind = kind_of(data)
     if kind in PILLOW_KINDS:
         return _read_by_pillow(path, data, kind)
@@ -111,17 +108,18 @@ def _decoded(path: Path, data: bytes, kind: str) -> tuple[NDArray[Any], dict[int
         )
     decoded = None
     if kind:
-        with contextlib.suppress(cv2.error):
+        try:
             decoded, kinds, blocks = cv2.imdecodeWithMetadata(
                 np.frombuffer(data, np.uint8), flags=cv2.IMREAD_UNCHANGED
             )
+        except cv2.error as error:
+            if error.code == cv2.Error.StsNoMem:
+                raise MemoryError from error
     if decoded is None:
         known = f"this {kind} file" if kind else "its content"
         raise InputError(f"{path}: expected a picture, but {known} is damaged or none at all")
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
-    if kind not in _SINGLE_KINDS and _has_a_second(data):
-        raise InputError(f"{path}: expected one picture, got several in one file; split it first")
     return decoded, {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
 
 
@@ -173,19 +171,6 @@ def _upright_picture(
         extras = replace(extras, dpi=dpi, jpeg_sampling=halves)
     picture = _picture(pixels, tuple(metadata.items()), is_grey=is_grey)
     return replace(picture, extras=extras)
-
-
-def _has_a_second(data: bytes) -> bool:
-    """Returns whether another page or frame follows, or seems to in a damaged file."""
-    if (frames := frames_of_png(data)) is not None:
-        return frames > 1  # without decoding it once more
-    # Not cv2.imcount: it takes a name, and crashes on one that is not UTF-8 (OpenCV 5.0).
-    pages = np.frombuffer(data, np.uint8)
-    try:
-        found: bool = cv2.imdecodemulti(pages, flags=cv2.IMREAD_UNCHANGED, range=(1, 2))[0]
-    except cv2.error:
-        return True
-    return found
 
 
 def _fits_profile(profile: bytes, pixels: NDArray[Any]) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["OPENCV_KINDS", "PILLOW_KINDS", "kind_of"]
+__all__ = ["OPENCV_KINDS", "PILLOW_KINDS", "SEVERAL", "kind_of"]
+
+SEVERAL = "expected one picture, got several in one file; split it first"
+"""The refusal of animations and of files of several pages."""
 
 OPENCV_KINDS = frozenset({"JPEG", "PNG", "BMP", "TIFF", "WebP"})
 """Kinds that OpenCV is asked to read; it knows more, such as PAM and Radiance HDR, by content."""
@@ -20,8 +23,8 @@ _STARTS = {
     b"BM": "BMP",
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
-    b"II+\0": "BigTIFF",
-    b"MM\0+": "BigTIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
     b"GIF8": "GIF",
     b"\xff\x0a": "JPEG XL",
     b"\0\0\0\x0cJXL ": "JPEG XL",
@@ -38,4 +41,4 @@ def kind_of(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         brands = [data[8:12], *(data[i : i + 4] for i in range(16, 64, 4))]
         return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), "")
-    return next((kind for start, kind in _STARTS.items() if data.startswith(start)), "")
+    return next((kind for start, kind in _STARTS.items() if data[: len(start)] == start), "")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from ...errors import InputError, OutputError, one_line
-from .kinds import PILLOW_KINDS
+from .kinds import PILLOW_KINDS, SEVERAL
 
 __all__ = [
     "WRITTEN_BY_PILLOW",
@@ -54,7 +54,7 @@ def decoded_by_pillow(data: bytes, kind: str, pixels_at_most: int) -> tuple[Any,
                     f"its header says {width}x{height}"
                 )
             if getattr(image, "n_frames", 1) > 1 and getattr(image, "is_animated", False):
-                raise InputError("expected one picture, got several in one file; split it first")
+                raise InputError(SEVERAL)
             found = {k: image.info.get(k) or b"" for k in ("exif", "xmp", "icc_profile")}
             found["xmp"] = found["xmp"] or _xmp_of_jpeg_xl(data)
             has_alpha = "A" in image.mode or "transparency" in image.info

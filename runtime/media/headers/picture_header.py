@@ -7,8 +7,13 @@ more than 10 GB before it finds out.
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
-__all__ = ["MAXIMUM_PIXELS", "announced_size", "frames_of_png"]
+from .kinds import OPENCV_KINDS, SEVERAL, kind_of
+from .png_check import problem_of_png
+from .tiff_pages import pages_of_tiff, problem_of_tiff
+
+__all__ = ["MAXIMUM_PIXELS", "AnnouncedSize", "announced_size", "problem_of_picture"]
 
 MAXIMUM_PIXELS = 2**28
 """16384x16384."""
@@ -17,57 +22,80 @@ _JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 """Markers of a frame header (ITU-T T.81, table B.1)."""
 _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
-_WIDTH, _HEIGHT, _SHORT = 256, 257, 3
-"""Tags of a TIFF's directory, and the kind of 16 bits."""
+_JPEG_REACH = 2**26
+"""Bytes of a JPEG in which its frame header must stand; comments and profiles may come before."""
+_WEBP_BYTES = 8
+"""Bytes a pixel that count for a WebP: its encoder, which the result needs, works with so many."""
+_WEBP_ANIMATION = 0x02
+"""The flag of an animation in the chunk VP8X."""
 
 
-def announced_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height; None where the format is another or the header makes no sense."""
+class AnnouncedSize(NamedTuple):
+    """The size of the decoded pixels."""
+
+    width: int
+    height: int
+    bytes_per_pixel: int = 4
+
+    @property
+    def pixels(self) -> int:
+        return self.width * self.height
+
+
+def problem_of_picture(data: bytes) -> str:
+    """What is wrong with it, which a decoder must not see; empty where nothing is.
+
+    Chunks beyond the end, animations, several pages, vast tiles.
+    """
+    if _is_webp(data, b"VP8X") and data[20] & _WEBP_ANIMATION:
+        return SEVERAL
+    if problem := problem_of_png(data) or problem_of_tiff(data):
+        return problem
+    kind = kind_of(data)
+    if kind in OPENCV_KINDS and announced_size(data) is None:
+        return f"expected a picture, but this {kind} file is damaged or none at all"
+    return ""
+
+
+def announced_size(data: bytes) -> AnnouncedSize | None:
+    """The size; None where the format is another, or the header is damaged or not found."""
     try:
-        if data.startswith(_PNG):
-            return struct.unpack_from(">II", data, 16)
+        if data[:8] == _PNG:
+            width, height, depth = struct.unpack_from(">IIB", data, 16)
+            return AnnouncedSize(width, height, 8 if depth == 16 else 4)
         if data[:2] == b"BM":
             return _size_of_bmp(data)
         if data[:2] == b"\xff\xd8":
             return _size_of_jpeg(data)
-        if data[:4] == b"RIFF" and data[8:16] == b"WEBPVP8X":  # others end at 16384 by themselves
-            width, height = data[24:27], data[27:30]
-            return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
-        return _size_of_tiff(data)
-    except struct.error:  # cut off: the decoder will say so
+        if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+            return _size_of_webp(data)
+    except (struct.error, IndexError):  # cut off
         return None
+    page = next(iter(pages_of_tiff(data)), None)
+    return AnnouncedSize(page.width, page.height, page.bytes_per_pixel) if page else None
 
 
-def frames_of_png(data: bytes) -> int | None:
-    """The number of frames in a PNG: an animated one announces it in acTL, before the first IDAT.
-
-    None for other formats.
-    """
-    if not data.startswith(_PNG):
-        return None
-    start = data.find(b"acTL", 0, data.find(b"IDAT"))
-    return int.from_bytes(data[start + 4 : start + 8], "big") if start > 0 else 1
-
-
-def _size_of_bmp(data: bytes) -> tuple[int, int]:
+def _size_of_bmp(data: bytes) -> AnnouncedSize:
     if struct.unpack_from("<I", data, 14)[0] == 12:  # OS/2's header
         width, height = struct.unpack_from("<HH", data, 18)
     else:
         width, height = struct.unpack_from("<ii", data, 18)
-    return abs(width), abs(height)  # from top to bottom where negative
+    return AnnouncedSize(abs(width), abs(height))  # from top to bottom where negative
 
 
-def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
+def _size_of_jpeg(data: bytes) -> AnnouncedSize | None:
     """Walks the segments up to the frame header."""
-    position = 2
-    while position + 9 <= len(data):
+    position, end = 2, min(len(data), _JPEG_REACH)
+    while position + 9 <= end:
         if data[position] != 0xFF:
-            position += 1  # libjpeg looks for the next marker too
+            position = data.find(b"\xff", position, end)  # libjpeg looks for the next marker too
+            if position < 0:
+                return None
             continue
         marker = data[position + 1]
         if marker in _JPEG_FRAMES:
             height, width = struct.unpack_from(">HH", data, position + 5)
-            return width, height
+            return AnnouncedSize(width, height, 3)
         if marker in (0xFF, 0x00) or marker in _JPEG_ALONE:
             position += 1 if marker == 0xFF else 2
             continue
@@ -75,16 +103,20 @@ def _size_of_jpeg(data: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _size_of_tiff(data: bytes) -> tuple[int, int] | None:
-    """The size of a TIFF, from its first directory."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None:
+def _is_webp(data: bytes, chunk: bytes) -> bool:
+    return data[:4] == b"RIFF" and data[8:16] == b"WEBP" + chunk and len(data) > 30
+
+
+def _size_of_webp(data: bytes) -> AnnouncedSize | None:
+    """The canvas, or the one frame without one (RFC 9649, sections 2.7, 3.4; RFC 6386, 9.1)."""
+    if _is_webp(data, b"VP8X"):
+        sides = data[24:27] + b"\0" + data[27:30] + b"\0"
+        width, height = (side + 1 for side in struct.unpack("<II", sides))
+    elif _is_webp(data, b"VP8L"):
+        bits = struct.unpack_from("<I", data, 21)[0]
+        width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    elif _is_webp(data, b"VP8 "):
+        width, height = (side & 0x3FFF for side in struct.unpack_from("<HH", data, 26))
+    else:
         return None
-    start = struct.unpack_from(order + "I", data, 4)[0]
-    sides = {}
-    for index in range(struct.unpack_from(order + "H", data, start)[0]):
-        tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * index)
-        if tag in (_WIDTH, _HEIGHT):
-            letter = "H" if kind == _SHORT else "I"
-            sides[tag] = struct.unpack_from(order + letter, data, start + 10 + 12 * index)[0]
-    return (sides[_WIDTH], sides[_HEIGHT]) if len(sides) == 2 else None
+    return AnnouncedSize(width, height, _WEBP_BYTES)

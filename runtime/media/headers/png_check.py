@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import struct
 
+from .kinds import SEVERAL
+
 __all__ = ["problem_of_png"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -17,13 +19,15 @@ _OF_ANIMATIONS = frozenset({b"acTL", b"fcTL", b"fdAT"})
 
 def problem_of_png(data: bytes) -> str:
     """What is wrong with a PNG; empty where nothing is, and for other formats."""
-    if not data.startswith(_SIGNATURE):
+    if data[: len(_SIGNATURE)] != _SIGNATURE:
         return ""
     position = len(_SIGNATURE)
     while position + _CHUNK.size <= len(data):
         length, kind = _CHUNK.unpack_from(data, position)
         if kind in _OF_ANIMATIONS:
-            return "expected one picture, got several in one file; split it first"
+            return SEVERAL
+        if not kind.isalpha():
+            break
         position += _CHUNK.size + length + _CHECKSUM_BYTES
         if position > len(data):
             break

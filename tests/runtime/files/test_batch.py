@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -21,6 +20,8 @@ from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.batch import run_batch
 from dehaze.runtime.files.job import RunOptions
 from dehaze.runtime.files.plan import Job, plan_jobs
+from dehaze.runtime.media.notices import Notices
+from dehaze.runtime.media.pictures import Picture, read_picture
 from dehaze.runtime.output_file import finished_output, remove_leftovers
 
 
@@ -267,21 +268,20 @@ def test_a_killed_batch_leaves_whole_files_and_is_resumed(
     ]
 
 
-def test_an_exception_of_a_decoder_is_the_file_s_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exception_of_a_decoder_is_the_file_s_own(tmp_path: Path) -> None:
     """Any other file of the folder is done."""
-    from dehaze.runtime.files import job
-
     for name in ("bad", "good"):
         cv2.imwrite(str(tmp_path / f"{name}.png"), np.full((70, 90, 3), 180, np.uint8))
-    read = job.read_picture
 
-    def decoder(path: Path, *more: Any) -> Any:
+    def decoder(path: Path, notices: Notices) -> Picture:
         if path.stem == "bad":
             raise ValueError("two channels")
-        return read(path, *more)
+        return read_picture(path, notices)
 
-    monkeypatch.setattr(job, "read_picture", decoder)
-    assert main([str(tmp_path), str(tmp_path / "out")]) == 5
+    jobs = plan_jobs(str(tmp_path), str(tmp_path / "out"), "").jobs
+    with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
+        bad, good = run_batch(jobs, dehazer, RunOptions(), read=decoder)
+    assert bad.error is not None
+    assert bad.error.endswith("bad.png: this file cannot be processed (ValueError: two channels)")
+    assert good.figures is not None
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["good.png"]

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import picture
+from PIL import Image
+
+from dehaze.runtime.errors import InputError
+from dehaze.runtime.media.headers.tiff_pages import pages_of_tiff, problem_of_tiff
+from dehaze.runtime.media.pictures import read_picture
+
+BYTE, SHORT, LONG, LONG8, FLOAT = 1, 3, 4, 16, 11
+Entry = tuple[int, int, int]
+"""Tag, type and value."""
+
+
+def tiff(*pages: list[Entry], order: str = "<", big: bool = False) -> bytes:
+    """Directories of entries of one value each, as they follow each other; no pixels."""
+    offset, count = ("Q", "Q") if big else ("I", "H")
+    room = struct.calcsize(offset)
+    data = (b"II" if order == "<" else b"MM") + struct.pack(order + "H", 43 if big else 42)
+    data += struct.pack(order + "HHQ", 8, 0, 16) if big else struct.pack(order + "I", 8)
+    for number, entries in enumerate(pages, 1):
+        body, outside = struct.pack(order + count, len(entries)), b""
+        end = len(data) + len(body) + len(entries) * (4 + 2 * room) + room
+        for tag, kind, value in entries:
+            letter = {BYTE: "B", SHORT: "H", LONG: "I", LONG8: "Q", FLOAT: "f"}[kind]
+            packed = struct.pack(order + letter, value)
+            if len(packed) > room:
+                packed, outside = struct.pack(order + "I", end + len(outside)), outside + packed
+            body += struct.pack(order + "HH" + offset, tag, kind, 1) + packed.ljust(room, b"\0")
+        following = 0 if number == len(pages) else end + len(outside)
+        data += body + struct.pack(order + offset, following) + outside
+    return data
+
+
+def sides(width: int, height: int, kind: int = LONG) -> list[Entry]:
+    return [(256, kind, width), (257, kind, height)]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("kind", [BYTE, SHORT, LONG, LONG8])
+def test_sides_of_every_kind_are_read(order: str, big: bool, kind: int) -> None:
+    (page,) = pages_of_tiff(tiff(sides(200, 90, kind), order=order, big=big))
+    assert page[:2] == (200, 90)
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("kind", [LONG, LONG8])
+def test_a_vast_picture_is_refused_before_it_is_decoded(
+    big: bool, kind: int, tmp_path: Path
+) -> None:
+    (tmp_path / "a.tif").write_bytes(tiff(sides(30_000, 30_000, kind), big=big))
+    with pytest.raises(InputError, match=r"expected at most 268 million pixels, .* 30000x30000"):
+        read_picture(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ([*sides(64, 64), (322, LONG, 16384), (323, LONG, 16384)], "tiles of 16384x16384"),
+        ([*sides(8000, 8000), (277, SHORT, 200), (258, SHORT, 32)], "200 channels of 32 bits"),
+        ([*sides(2**27, 1)], "134217728x1"),
+        ([*sides(64, 64), *sides(2**20, 2**12)], "1048576x4096"),
+        ([(256, FLOAT, 64), (257, LONG, 64)], "damaged"),
+        ([(256, LONG, 64)], "damaged"),
+    ],
+)
+def test_other_claims_are_refused(entries: list[Entry], words: str) -> None:
+    assert words in problem_of_tiff(tiff(entries))
+
+
+def test_every_page_is_found() -> None:
+    assert "got several" in problem_of_tiff(tiff(sides(64, 64), sides(30_000, 30_000)))
+    assert "got several" in problem_of_tiff(tiff(sides(64, 64), sides(64, 64), big=True))
+    endless = bytearray(tiff(sides(64, 64)))
+    endless[-4:] = struct.pack("<I", 8)  # the next directory is the same again
+    assert "got several" in problem_of_tiff(bytes(endless))
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_a_good_file_is_read(big: bool, tmp_path: Path) -> None:
+    rgb = picture(64, 80)
+    Image.fromarray(rgb).save(tmp_path / "a.tif", big_tiff=big)
+    assert np.array_equal(read_picture(tmp_path / "a.tif").rgb, rgb)
+
+
+def test_a_directory_cut_off_anywhere_is_damaged() -> None:
+    data = tiff([*sides(64, 64), (277, SHORT, 3)])
+    assert problem_of_tiff(data) == ""
+    for end in range(4, len(data) - 4):  # without the offset of the next one it can be read
+        assert "damaged" in problem_of_tiff(data[:end])

@@ -199,7 +199,7 @@ def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = 
         strength=options.strength,
         backend=options.backend,
         provider=options.provider,
-        tensorrt=TensorRTOptions(plugin=options.plugin),
+        tensorrt=TensorRTOptions(plugin=options.plugin, trust_engine=options.trust_engine),
         compiled=compiled,
     )
     print(f"backend: {dehazer.backend}", file=sys.stderr)

@@ -193,5 +193,5 @@ def _machine() -> str:
 
 def cache_folder() -> Path:
     """The user's folder for what can be made again: engines, measurements."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "dehaze-edge"
+    base = os.environ.get("XDG_CACHE_HOME", "")  # by its specification an absolute path
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "dehaze-edge"  # noqa: PTH117  # of text

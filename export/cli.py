@@ -134,7 +134,8 @@ def _add_engine_options(group: argparse._ArgumentGroup) -> None:
         "--plugin",
         type=Path,
         metavar="LIBRARY",
-        help="plugin library that `make plugin` built (default: $DEHAZE_PLUGIN or build/plugin)",
+        help="plugin library that `make plugin` built (default: $DEHAZE_PLUGIN, or build/plugin of "
+        "the installed checkout)",
     )
     group.add_argument(
         "--workspace",

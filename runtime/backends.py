@@ -82,7 +82,8 @@ def open_session(
         if file.contract.target == "tensorrt":
             return _only_tensorrt(path, tensorrt, f"{path.name} was exported for it")
         if backend != "auto":
-            return _tensorrt(tensorrt_form_of(path) or path, tensorrt, "as asked")
+            form = tensorrt_form_of(path, trust=_trusts(tensorrt))
+            return _tensorrt(form or path, tensorrt, "as asked")
         return _best(file, threads, tensorrt)
 
 
@@ -90,7 +91,7 @@ def _best(file: ModelFile, threads: int | None, options: TensorRTOptions | None)
     """TensorRT where it can run this model, else ONNX Runtime and what TensorRT lacks."""
     try:
         host = tensorrt_host()
-        form = tensorrt_form_of(file.path)
+        form = tensorrt_form_of(file.path, trust=_trusts(options))
         if form is None:
             raise ModelError(
                 f"beside {file.path.name} expected an engine or a model for TensorRT of the same "
@@ -99,6 +100,10 @@ def _best(file: ModelFile, threads: int | None, options: TensorRTOptions | None)
         return _tensorrt(form, options, f"{host.gpu}, {host.tensorrt}")
     except DehazeError as error:
         return _onnxruntime(file, threads, "cpu", one_line(error))
+
+
+def _trusts(options: TensorRTOptions | None) -> bool:
+    return options is not None and options.trust_engine
 
 
 def _only_tensorrt(path: Path, options: TensorRTOptions | None, why: str) -> OpenedSession:

@@ -199,7 +199,7 @@ def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = 
         strength=options.strength,
         backend=options.backend,
         provider=options.provider,
-        tensorrt=TensorRTOptions(plugin=options.plugin),
+        tensorrt=TensorRTOptions(plugin=options.plugin, trust_engine=options.trust_engine),
         compiled=compiled,
     )
     print(f"backend: {dehazer.backend}", file=sys.stderr)
@@ -286,15 +286,22 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
     """Dehazes every file that is not done yet; a file that fails does not stop the others."""
     from .files.batch import is_done
     from .files.batch_report import BatchReport
+    from .files.shared_folder import locked_folders, share_work
 
     todo = [job for job in plan.jobs if not is_done(job, run_options)]
     done = {job.source for job in plan.jobs} - {job.source for job in todo}
     report = BatchReport(
         len(todo), sorted(map(str, done)), quiet=options.json, failures=options.failures
     )
-    with report:
+    with report, locked_folders({job.target.parent for job in todo}) as taken:
+        for link in plan.circles:
+            report.say(
+                f"{link}: left out, for it links to a folder that is done under another name"
+            )
         for folder, error in plan.unreadable.items():
             report.add_failure(folder, error)
+        if taken:
+            report.say(share_work(taken, todo, overwrite=options.overwrite))
         with closing(_outcomes(todo, run_options, options, report)) as outcomes:
             for outcome in outcomes:
                 report.add(outcome)

@@ -187,6 +187,11 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
         metavar="LIBRARY",
         help="library of the TensorRT plugin, if it is not found by itself",
     )
+    add(
+        "--trust-engine",
+        action="store_true",
+        help="run an engine that was not built here; it is machine code and can do what you can",
+    )
 
 
 def _strength(text: str) -> float:

@@ -1,5 +1,9 @@
 """Outputs appear whole or not at all: written beside their name, renamed when complete.
 
+The bytes are on the disk (fsync) before the name appears, so that a power cut leaves no empty file
+under it. The folder, with the new name, follows at most a second or a file later: at an SD card's
+20 ms a call, both for each of many small pictures would double what they cost.
+
 An unfinished file is called `.MACHINE-PID-RANDOM.part.SUFFIX`: hidden, told apart from those of
 other processes and machines that write to the same folder, and short, for a name may be as long as
 the file system allows. A run that is killed leaves it; the next one takes it away.
@@ -11,6 +15,9 @@ What a camera saw cannot be made again. Its unfinished file is called
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import errno
 import functools
 import itertools
 import os
@@ -18,6 +25,7 @@ import re
 import secrets
 import socket
 import stat
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,10 +38,16 @@ __all__ = ["cache_folder", "finished_output", "remove_leftovers"]
 _UNFINISHED = re.compile(
     r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]+\.part((\.(?P<stem>.+))?\.[^.]*)?"
 )
+_IS_POSIX = os.name == "posix"
 _STEM_BYTES = 180
 """Bytes of a recording's name; a name may have 255, and as many digits stand before it."""
 _open: set[Path] = set()
 """The files that this process is writing."""
+_FLUSH_SECONDS = 1.0
+_unflushed: set[Path] = set()
+"""Folders with names that need not be on the disk yet."""
+_flushed_at = float("-inf")
+_AT_FDCWD, _RENAME_NOREPLACE = -100, 1
 
 
 @contextmanager
@@ -46,7 +60,7 @@ def finished_output(path: Path, *, overwrite: bool, is_recording: bool = False) 
 
     Args:
         is_recording: it cannot be made again: where `path` has appeared meanwhile, the file
-            becomes `NAME-recovered`, as after a crash.
+            becomes `NAME-recovered`, as after a crash; and where it cannot be renamed it stays.
 
     Raises:
         OutputError: `path` exists and `overwrite` is not set, it is a device or pipe, which a
@@ -58,7 +72,7 @@ def finished_output(path: Path, *, overwrite: bool, is_recording: bool = False) 
     name = f".{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part{stem}{path.suffix}"
     unfinished = target.with_name(name)
     _open.add(unfinished)
-    made = False
+    made = to_keep = False
     try:
         permissions = _checked_target(path, target, overwrite)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -68,15 +82,19 @@ def finished_output(path: Path, *, overwrite: bool, is_recording: bool = False) 
             with suppress(OSError):  # some file systems have none
                 unfinished.chmod(permissions | 0o600)
         yield unfinished
+        to_keep = is_recording
         try:
+            _flush(unfinished, may_fail=is_recording)
             _rename(unfinished, target, overwrite=overwrite)
+            _flush_folder_soon(target.parent)
         except FileExistsError as error:
             kept = f"; it is kept as {_recovered(unfinished, path.stem)}" if is_recording else ""
             raise OutputError(f"{path} has appeared during the run{kept}") from error
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
+        kept = f"; what was recorded is kept as {unfinished.name}" if to_keep else ""
+        raise OutputError(f"{path}: cannot be written ({one_line(error)}){kept}") from error
     finally:
-        if made:
+        if made and not to_keep:
             with suppress(OSError):
                 unfinished.unlink()
         _open.discard(unfinished)
@@ -112,11 +130,61 @@ def _rename(unfinished: Path, target: Path, *, overwrite: bool) -> None:
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
+        if _renamed_to_new(unfinished, target):
+            return
         if target.exists():
             raise FileExistsError(target) from None
         unfinished.replace(target)
     else:
-        unfinished.unlink()
+        with suppress(OSError):  # the next run takes it away
+            unfinished.unlink()
+
+
+def _renamed_to_new(unfinished: Path, target: Path) -> bool:
+    """Renames by renameat2, which replaces nothing; False where kernel or file system lack it."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if _IS_POSIX else None
+    if rename is None:
+        return False
+    names = os.fsencode(unfinished), os.fsencode(target)
+    if rename(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_NOREPLACE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL):
+        return False
+    raise OSError(number, os.strerror(number))  # FileExistsError by its number
+
+
+def _flush(path: Path, *, may_fail: bool) -> None:
+    """Returns when the file's bytes are on the disk."""
+    file = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(file)
+    except OSError as error:
+        cannot = error.errno in (errno.EINVAL, errno.ENOTSUP)  # some file systems
+        if not (cannot or may_fail):
+            raise
+    finally:
+        os.close(file)
+
+
+def _flush_folder_soon(folder: Path) -> None:
+    """Flushes the folder's names now, or with those of the next files and at the end."""
+    _unflushed.add(folder)
+    if time.monotonic() - _flushed_at >= _FLUSH_SECONDS:
+        _flush_folders()
+
+
+@atexit.register
+def _flush_folders() -> None:
+    global _flushed_at  # one for the process, as the folders are
+    _flushed_at = time.monotonic()
+    while _unflushed:
+        with suppress(OSError):  # gone meanwhile; or folders cannot be opened, as on Windows
+            folder = os.open(_unflushed.pop(), os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 def remove_leftovers(folder: Path) -> list[Path]:
@@ -162,7 +230,7 @@ def _shortened(stem: str) -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name != "posix":  # where signal 0 is Ctrl-C
+    if not _IS_POSIX:  # where signal 0 is Ctrl-C
         return True
     try:
         os.kill(pid, 0)
@@ -193,5 +261,5 @@ def _machine() -> str:
 
 def cache_folder() -> Path:
     """The user's folder for what can be made again: engines, measurements."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "dehaze-edge"
+    base = os.environ.get("XDG_CACHE_HOME", "")  # by its specification an absolute path
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".cache") / "dehaze-edge"  # noqa: PTH117  # of text

@@ -15,7 +15,8 @@ def print_diagnosis(options: argparse.Namespace) -> None:
     from ..trt.options import TensorRTOptions
     from .diagnosis import diagnose
 
-    diagnosis = diagnose(options.model, tensorrt=TensorRTOptions(plugin=options.plugin))
+    tensorrt = TensorRTOptions(plugin=options.plugin, trust_engine=options.trust_engine)
+    diagnosis = diagnose(options.model, tensorrt=tensorrt)
     print(json.dumps(diagnosis.as_dict()) if options.json else diagnosis)
     if diagnosis.exit_code:
         raise DehazeError("the default backend failed its self-test; see the lines above")

@@ -71,7 +71,11 @@ class Diagnosis:
         ] or [_line("none", "beside the models")]
         lines += ["", "self-tests"]
         lines += [_line(_title(check), _outcome(check)) for check in self.backends]
-        lines += [_line("default", c.chosen_because) for c in self.backends if c.is_default]
+        lines += [
+            _line("default", check.chosen_because or "none")
+            for check in self.backends
+            if check.is_default
+        ]
         return "\n".join(lines)
 
 
@@ -114,7 +118,7 @@ def diagnose(
     engines = [
         EngineCheck(str(engine.path), engine.misfit)
         for folder in folders
-        for engine in engines_in(folder)
+        for engine in engines_in(folder, trust=options.trust_engine)
     ]
     return Diagnosis(sections, engines, _check_backends(path, options))
 

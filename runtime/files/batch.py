@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..dehazer import Dehazer
-from ..errors import DehazeError
+from ..errors import DehazeError, OutputError
 from ..media.pictures import read_picture
 from ..output_file import remove_leftovers
 from ..prefetch import Prefetch
@@ -72,6 +72,8 @@ def _outcome(job: Job, options: RunOptions, action: Callable[[], dict[str, Any]]
     try:
         return Outcome(job, figures=action())
     except DehazeError as error:
+        if isinstance(error, OutputError) and is_done(job, options):  # while this one worked on it
+            return Outcome(job)
         return Outcome(job, error=str(error))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,8 @@ from types import TracebackType
 from typing import IO, Any
 
 from ..command import printable
-from ..errors import OutputError, one_line
+from ..errors import OutputError, UsageError, one_line
+from ..media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from ..timing import stages_in_words
 from .batch import Outcome
 from .plan import Job
@@ -71,8 +73,20 @@ class BatchReport:
         self.failed.append({"input": source, "error": error})
         self._bar.set_postfix_str(f"{len(self.failed)} failed")
         if self._failures:
-            self._failures.write(json.dumps(self.failed[-1]) + "\n")
-            self._failures.flush()
+            try:
+                self._failures.write(json.dumps(self.failed[-1]) + "\n")
+                self._failures.flush()
+            except OSError as written:
+                self._give_up_the_file(written)
+
+    def _give_up_the_file(self, error: OSError) -> None:
+        """Says that the failures file ends here; the batch goes on."""
+        self.say(f"{self._failures_path}: cannot be written ({one_line(error)})")
+        self._failures = self._failures_path = None
+
+    def say(self, words: str) -> None:
+        """Prints a line on standard error, above the bar."""
+        self._bar.write(f"dehaze-run: {printable(words)}", file=sys.stderr)
 
     def on_frame(self, job: Job, expected: int | None) -> None:
         """Shows how far a video is, which may take longer than a thousand pictures."""
@@ -109,7 +123,10 @@ class BatchReport:
         """Lists the failures, also those of a batch that was stopped."""
         self._bar.close()
         if self._failures:
-            self._failures.close()
+            try:
+                self._failures.close()
+            except OSError as written:
+                self._give_up_the_file(written)
         for failure in self.failed[:_LISTED]:
             print(f"dehaze-run: {printable(failure['error'])}", file=sys.stderr)
         if len(self.failed) > _LISTED:
@@ -121,10 +138,38 @@ class BatchReport:
 
 
 def _opened(path: Path) -> IO[str]:
+    """Opens a new file, one of an earlier run (emptied), or a device such as /dev/stderr."""
+    if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        raise UsageError(f"--failures {path}: expected a text file, got the name of a picture")
     try:
-        return path.open("w")
+        if path.exists() and not path.is_file():
+            return path.open("w")
+        # One descriptor for both: what is emptied is what was looked at.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        file = os.fdopen(descriptor, "r+", errors="replace")
+        if not _holds_failures(file):
+            file.close()
+            raise OutputError(
+                f"--failures {path}: expected a new name or the failures of an earlier run, got "
+                f"another file; name another one"
+            )
+        file.seek(0)
+        file.truncate()
+        return file
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({one_line(error)})") from error
+
+
+_LINE = '{"input": "'
+"""The beginning of every line of a failures file."""
+
+
+def _holds_failures(file: IO[str]) -> bool:
+    """Returns whether an earlier run wrote the file, whose last line may be cut off."""
+    if not _LINE.startswith(file.read(len(_LINE))):
+        return False  # a video may have no line feed for gigabytes
+    file.seek(0)
+    return all(line.startswith(_LINE) or _LINE.startswith(line) for line in file)
 
 
 def notice_lines(figures: dict[str, Any]) -> list[str]:

@@ -36,6 +36,8 @@ class Jobs:
     """True for a folder or a glob: existing outputs are skipped, and a failure stops no others."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Folders that cannot be listed, and the reasons."""
+    circles: list[str] = field(default_factory=list)
+    """Links to folders that are done under another name, and therefore left out."""
 
 
 def split_paths(paths: Sequence[str]) -> tuple[list[str], str | None]:
@@ -105,6 +107,7 @@ def _several_jobs(sources: Sequence[str], output: str | None, suffix: str, recur
         )
     jobs: list[Job] = []
     unreadable: dict[str, str] = {}
+    circles: list[str] = []
     for source in dict.fromkeys(sources):
         is_folder = _is_folder(source)
         if not is_folder and suffix and Path(source).stem.endswith(suffix):
@@ -114,7 +117,8 @@ def _several_jobs(sources: Sequence[str], output: str | None, suffix: str, recur
         found = _jobs_of(source, folder, suffix, recursive and is_folder)
         jobs += found.jobs
         unreadable |= found.unreadable
-    return Jobs(jobs, True, unreadable)
+        circles += found.circles
+    return Jobs(jobs, True, unreadable, circles)
 
 
 def _check_targets(jobs: list[Job]) -> None:
@@ -129,23 +133,38 @@ def _check_targets(jobs: list[Job]) -> None:
         return f"{real_folder(folder)}/{name}"
 
     sources = {real(job.source) for job in jobs}
+    there = [job for job in jobs if os.path.lexists(job.target)]
+    inputs = {_file(job.source) for job in jobs} - {None} if there else set()
+    for job in there:  # also through links of both kinds, and where case does not matter
+        if (file := _file(job.target)) in inputs:
+            itself = "the input itself" if file == _file(job.source) else "another input"
+            raise OutputError(f"{job.target} is {itself}; name another output")
     targets: set[str] = set()
     for job in jobs:
-        target = real(job.target)
-        if target in sources:
-            itself = "the input itself" if target == real(job.source) else "another input"
-            raise OutputError(f"{job.target} is {itself}; name another output")
+        is_link = os.path.islink(job.target)  # noqa: PTH114  # pathlib's raises at names too long
+        target = os.path.realpath(job.target) if is_link else real(job.target)
+        if target in sources:  # an input that has vanished
+            raise OutputError(f"{job.target} is another input; name another output")
         if target in targets:
             raise OutputError(f"several inputs would become {job.target}; dehaze them one by one")
         targets.add(target)
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """What tells a file from others under whatever name; None where there is none."""
+    try:
+        return _identity(path)
+    except OSError:
+        return None
 
 
 def _found_jobs(source: str, output: str | None, suffix: str, recursive: bool) -> Jobs:
     path = Path(source)
     if path.is_dir():
         folder = Path(output) if output else _folder_beside(path.resolve(), suffix)
-        unreadable: dict[str, str] = {}
-        return Jobs(list(_jobs_below(path, folder, recursive, unreadable)), True, unreadable)
+        plan = Jobs([], True)
+        plan.jobs.extend(_jobs_below(path, folder, recursive, plan))
+        return plan
     if recursive:
         raise UsageError(f"--recursive expects a folder, got {source}; a glob may hold **")
     if path.exists():
@@ -160,13 +179,16 @@ def _found_jobs(source: str, output: str | None, suffix: str, recursive: bool) -
     )
 
 
-def _jobs_below(
-    source: Path, target: Path, recursive: bool, unreadable: dict[str, str]
-) -> Iterator[Job]:
+def _jobs_below(source: Path, target: Path, recursive: bool, plan: Jobs) -> Iterator[Job]:
     """The media files of a folder in order of their names, then those of the folders in it.
 
-    Links are followed; a folder is entered neither from itself nor where it is the output.
+    Links are followed, to every folder once: ten folders full of links to one another have ten
+    million paths. A folder is entered neither from itself nor where it is the output.
+
+    Args:
+        plan: takes the folders that are left out.
     """
+    linked: set[tuple[int, int]] = set()
     around = {_identity(source)} | ({_identity(target)} if target.is_dir() else set())
     waiting = [(source, target, around)]
     while waiting:
@@ -177,16 +199,24 @@ def _jobs_below(
         except OSError as error:
             if folder == source:
                 raise
-            unreadable[str(folder)] = f"{folder}: cannot be read ({one_line(error)})"
+            plan.unreadable[str(folder)] = f"{folder}: cannot be read ({one_line(error)})"
             continue
         inner = []
         for entry in listed:
             if _leads_to_folder(entry):
                 if not recursive or entry.name.startswith("."):
                     continue
-                identity = _identity(Path(entry.path))
-                if identity not in around:
-                    inner.append((Path(entry.path), into / entry.name, around | {identity}))
+                inside = Path(entry.path)
+                try:
+                    identity = _identity(inside)
+                except OSError as error:  # a path longer than the system takes
+                    plan.unreadable[entry.path] = f"{inside}: cannot be read ({one_line(error)})"
+                    continue
+                if identity not in around and identity not in linked:
+                    linked |= {identity} if entry.is_symlink() else set()
+                    inner.append((inside, into / entry.name, around | {identity}))
+                elif entry.is_symlink():
+                    plan.circles.append(entry.path)
             elif _has_media_name(entry.name) and _is_media_entry(entry):
                 yield Job(Path(entry.path), into / entry.name)
         waiting.extend(reversed(inner))

@@ -20,6 +20,9 @@ _SETTINGS = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 """Environment variables of Ray; those already set stay."""
+_LOCAL_SETTINGS = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""Lets Ray listen on 127.0.0.1 alone: whoever reaches its ports may run code. The variable has no
+other effect on Linux; `ray.init` turns the address 127.0.0.1 into that of the network card."""
 _REACH_SECONDS = 5.0
 """Seconds to try an address; Ray itself tries a wrong one for two minutes."""
 _STORE_BYTES = 2**27
@@ -39,7 +42,8 @@ def ray_cluster(address: str, threads: int) -> Iterator[Any]:
         DehazeError: no Ray, or no such cluster.
         UsageError: no machine in the cluster has `threads` cores.
     """
-    for name, value in _SETTINGS.items():
+    settings = _SETTINGS | (_LOCAL_SETTINGS if address == "local" else {})
+    for name, value in settings.items():
         os.environ.setdefault(name, value)
     try:
         ray: Any = importlib.import_module("ray")

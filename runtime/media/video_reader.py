@@ -35,6 +35,13 @@ __all__ = ["TimedFrame", "VideoReader"]
 
 _MAXIMUM_PIXELS = 2**26
 """8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
+_THIS_FILE_ALONE = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,mxf,nut,"
+    "dv,h264,hevc,m4v,obu,ivf,mjpeg,wtv,rm,gif,apng,yuv4mpegpipe",
+}
+"""Not concat, hls, dash, sdp or imf, which FFmpeg tells by the content under any name: a list
+that is called a video would bring the pictures of its neighbours into the result."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,13 @@ class VideoReader:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
             # thread waits for ever while the decoder is freed (11 of 2300 damaged files hung).
             # file: lets names hold colons, replace takes titles that are not UTF-8.
-            self.container: InputContainer = av.open(f"file:{path}", metadata_errors="replace")
+            self.container: InputContainer = av.open(
+                f"file:{path}", metadata_errors="replace", options=_THIS_FILE_ALONE
+            )
+        except av.ArgumentError as error:
+            raise InputError(
+                f"{path}: expected a video, got a list of files or no video"
+            ) from error
         except (av.FFmpegError, OSError, ValueError) as error:
             raise InputError(f"{path}: expected a video ({one_line(error)})") from error
         self.stream = self._video_stream()

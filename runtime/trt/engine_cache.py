@@ -13,7 +13,15 @@ from ..model.contract import ModelContract
 from ..model.metadata import metadata_from_onnx
 from ..model.shipped import model_bytes
 from ..output_file import finished_output
-from .engine_file import ENGINE_SUFFIX, EngineHeader, engine_bytes, read_engine
+from .engine_file import (
+    ENGINE_SUFFIX,
+    UNKNOWN_ORIGIN,
+    EngineHeader,
+    engine_bytes,
+    note_built_here,
+    parsed_engine,
+    was_built_here,
+)
 from .host import TensorRTHost, building_host, tensorrt_host
 from .options import LIBRARIES, EngineOptions
 from .plugin_library import LIBRARY, form_without_plugin, needs_plugin
@@ -78,6 +86,7 @@ def cached_engine(
     folder: Path | None = None,
     *,
     rebuild: bool = True,
+    trust: bool = False,
     before_build: Callable[[str], None] | None = None,
 ) -> CachedEngine:
     """The engine of a model for this machine, built where there is none that fits.
@@ -86,6 +95,7 @@ def cached_engine(
         model: an ONNX file of dehaze-export.
         folder: where engines are kept; None for the model's folder.
         rebuild: False raises where an engine would have to be built, which takes minutes.
+        trust: take an engine that was not built here, too.
         before_build: called with the reason when one has to be built.
 
     Raises:
@@ -94,7 +104,7 @@ def cached_engine(
     """
     wanted = _wanted_header(model, options)
     path = (folder or model.parent) / _engine_name(model, wanted)
-    why = _misfit(path, wanted)
+    why = _misfit(path, wanted, trust=trust)
     if why and not rebuild:
         raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
     if why:
@@ -105,7 +115,7 @@ def cached_engine(
 
 
 def load_engine(
-    path: Path, *, model: Path | None = None, plugin: Path | None = None
+    path: Path, *, model: Path | None = None, plugin: Path | None = None, trust: bool = False
 ) -> tuple[EngineHeader, bytes]:
     """Header and plan of an engine that this machine can run.
 
@@ -113,12 +123,14 @@ def load_engine(
         model: the ONNX file that it must come from; None for any.
         plugin: the library whose plugins will be loaded with it. A version-compatible engine
             carries its own.
+        trust: load an engine that was not built here, too: it can do what its user can.
 
     Raises:
         EngineMismatchError: built for another GPU, TensorRT version, model or plugin library.
-        ModelError: not an engine, or a damaged one; no GPU or no TensorRT here.
+        ModelError: not an engine, a damaged one, or not built here; no GPU or no TensorRT here.
     """
-    header, plan = read_engine(path)
+    content = model_bytes(path)
+    header, plan = parsed_engine(content, path)
     wanted = replace(header, host=tensorrt_host())
     if model is not None:
         wanted = replace(wanted, model_sha256=_sha256(model_bytes(model)))
@@ -126,6 +138,11 @@ def load_engine(
         wanted = replace(wanted, plugin_sha256=_plugin_sha256(plugin))
     if why := header.mismatch(wanted) or _misfit_of_lean(header):
         raise EngineMismatchError(f"{path}: {why}; {build_command(model)}")
+    if not (trust or was_built_here(content)):
+        raise ModelError(
+            f"{path}: {UNKNOWN_ORIGIN}; an engine can do what you can: {build_command(model)}, or "
+            f"add --trust-engine if you trust its source"
+        )
     return header, plan
 
 
@@ -175,7 +192,9 @@ def _build(model: Path, out: Path | None, options: EngineOptions, header: Engine
     # Opened before the build: minutes later is too late to learn that a folder is read-only.
     with finished_output(path, overwrite=True) as unfinished:
         plan = plan_from_onnx(model, options, hint=_hint(model, options, header))
-        unfinished.write_bytes(engine_bytes(replace(header, layers=plan.layers), plan.content))
+        content = engine_bytes(replace(header, layers=plan.layers), plan.content)
+        unfinished.write_bytes(content)
+        note_built_here(content)
     return path
 
 
@@ -187,15 +206,16 @@ def _hint(model: Path, options: EngineOptions, header: EngineHeader) -> str:
     return "" if options.plugin else "; a model with plugin nodes needs its plugin library"
 
 
-def _misfit(path: Path, wanted: EngineHeader) -> str:
+def _misfit(path: Path, wanted: EngineHeader, *, trust: bool) -> str:
     """The reason why the engine at `path` is not the one wanted, or empty."""
     if not path.exists():
         return "expected an engine, got none"
     try:
-        header, _ = read_engine(path)
+        content = model_bytes(path)
+        header, _ = parsed_engine(content, path)
     except (ModelError, EngineMismatchError):
         return "expected an engine, got a file that is damaged or of another format"
-    return header.mismatch(wanted)
+    return header.mismatch(wanted) or ("" if trust or was_built_here(content) else UNKNOWN_ORIGIN)
 
 
 def _wanted_header(model: Path, options: EngineOptions) -> EngineHeader:

@@ -7,29 +7,49 @@
 
 TensorRT's own answer to a plan of another version or device is an assertion deep in the library.
 So the header is compared first, and the difference is told in words.
+
+A plan is machine code, and its header only says what its writer wants. So this user's private
+folder has an empty file for every engine that was built here, named by the engine's SHA-256.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import struct
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
+from ..decoding import WrongValueError, decode
 from ..errors import EngineMismatchError, ModelError, UsageError, one_line
 from ..model.contract import ModelContract
 from ..model.shipped import model_bytes
+from ..output_file import cache_folder
 from .host import TensorRTHost
-from .options import HardwareCompatibility, Shape, ShapeRange
+from .options import HardwareCompatibility, ShapeRange
 
-__all__ = ["ENGINE_SUFFIX", "EngineHeader", "engine_bytes", "read_engine"]
+__all__ = [
+    "ENGINE_SUFFIX",
+    "UNKNOWN_ORIGIN",
+    "EngineHeader",
+    "engine_bytes",
+    "note_built_here",
+    "parsed_engine",
+    "read_engine",
+    "was_built_here",
+]
 
 ENGINE_SUFFIX = ".engine"
+_REFUSALS = (UsageError, WrongValueError, struct.error)
 FORMAT_VERSION = 1
 """Raised when an older runtime could no longer read a newer engine file."""
 
+UNKNOWN_ORIGIN = "expected an engine that was built here, got one of unknown origin"
+_built: set[str] = set()
+"""What this process has built, for a user without a folder to note it in."""
 _MAGIC = b"dehaze-engine\n"
 _LENGTH = struct.Struct("<I")
 _AMPERE = (8, 0)
@@ -132,7 +152,11 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
         ModelError: not an engine file, or a damaged one.
         EngineMismatchError: written by a later dehaze-edge.
     """
-    content = model_bytes(path)
+    return parsed_engine(model_bytes(path), path)
+
+
+def parsed_engine(content: bytes, path: Path) -> tuple[EngineHeader, bytes]:
+    """Header and plan of the content of an engine file; raises as `read_engine` does."""
     if not content.startswith(_MAGIC):
         raise ModelError(
             f"{path}: expected an engine of dehaze-export, got another kind of file; "
@@ -144,14 +168,16 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
         fields = json.loads(content[start : start + length])
         version = fields["format"]
         if version == FORMAT_VERSION:
-            header = _header_from(fields)
+            header: EngineHeader = decode(fields, EngineHeader)
             plan = content[start + length :]
             if hashlib.sha256(plan).hexdigest() != fields["plan_sha256"]:
                 raise ValueError("the plan does not match its sha256")
             return header, plan
-    except (KeyError, TypeError, ValueError, RecursionError, UsageError, struct.error) as error:
+    except (LookupError, TypeError, ValueError, RecursionError, *_REFUSALS) as error:
+        deep = isinstance(error, RecursionError)
+        why = "its header is nested too deeply" if deep else one_line(error)
         raise ModelError(
-            f"{path}: the engine file is damaged ({one_line(error)}); "
+            f"{path}: the engine file is damaged ({why}); "
             f"rebuild it with `dehaze-export MODEL.onnx --engine`"
         ) from error
     raise EngineMismatchError(
@@ -160,27 +186,35 @@ def read_engine(path: Path) -> tuple[EngineHeader, bytes]:
     )
 
 
-def _header_from(fields: dict[str, Any]) -> EngineHeader:
-    host, shapes = fields["host"], fields["shapes"]
-    major, minor = host["compute_capability"]
-    return EngineHeader(
-        host=TensorRTHost(
-            host["gpu"],
-            (major, minor),
-            host["tensorrt_version"],
-            host.get("title", "TensorRT"),  # engines from before TensorRT-RTX have none
-        ),
-        shapes=ShapeRange(*(_shape(shapes[key]) for key in ("minimum", "optimum", "maximum"))),
-        model_sha256=fields["model_sha256"],
-        plugin_sha256=fields["plugin_sha256"],
-        version_compatible=fields["version_compatible"],
-        exclude_lean_runtime=fields["exclude_lean_runtime"],
-        hardware_compatibility=fields["hardware_compatibility"],
-        metadata=dict(fields["metadata"]),
-        layers=dict(fields.get("layers", {})),
-    )
+def note_built_here(content: bytes) -> None:
+    """Notes that this user built an engine, or what belongs to one, on this machine."""
+    name = hashlib.sha256(content).hexdigest()
+    _built.add(name)
+    with suppress(OSError, RuntimeError):  # no home: it is known to this process alone
+        folder = _record()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if _is_private(folder):
+            (folder / name).touch(mode=0o600)
 
 
-def _shape(sizes: list[int]) -> Shape:
-    frames, height, width, channels = sizes
-    return frames, height, width, channels
+def was_built_here(content: bytes) -> bool:
+    """Returns whether `note_built_here` was told of the very same content."""
+    name = hashlib.sha256(content).hexdigest()
+    if name in _built:
+        return True
+    with suppress(OSError, RuntimeError):
+        return _is_private(_record()) and (_record() / name).exists()
+    return False
+
+
+def _record() -> Path:
+    return cache_folder() / "built-here"
+
+
+def _is_private(folder: Path) -> bool:
+    """Returns whether nobody but this user can have put a file there."""
+    status = folder.lstat()
+    if os.name != "posix":
+        return True
+    mine = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    return mine and not status.st_mode & 0o077

@@ -9,7 +9,13 @@ from pathlib import Path
 from ..errors import DehazeError, ModelError, one_line
 from ..model.contract import ModelContract
 from ..model.shipped import contract_of, model_bytes
-from .engine_file import ENGINE_SUFFIX, EngineHeader, read_engine
+from .engine_file import (
+    ENGINE_SUFFIX,
+    UNKNOWN_ORIGIN,
+    EngineHeader,
+    parsed_engine,
+    was_built_here,
+)
 from .host import tensorrt_host
 from .plugin_library import find_plugin, needs_plugin
 
@@ -27,12 +33,17 @@ class FoundEngine:
     """The reason why it does not run on this machine; empty where it does."""
 
 
-def engines_in(folder: Path) -> list[FoundEngine]:
-    """The engine files of a folder, by name. Their plugin libraries are not looked for."""
+def engines_in(folder: Path, *, trust: bool = False) -> list[FoundEngine]:
+    """The engine files of a folder, by name. Their plugin libraries are not looked for.
+
+    Args:
+        trust: whether engines that were not built here run, too.
+    """
     found = []
     for path in sorted(folder.glob(f"*{ENGINE_SUFFIX}")):
         try:
-            header, _ = read_engine(path)
+            content = model_bytes(path)
+            header, _ = parsed_engine(content, path)
         except DehazeError as error:
             found.append(FoundEngine(path, None, one_line(error)))
             continue
@@ -40,17 +51,19 @@ def engines_in(folder: Path) -> list[FoundEngine]:
             misfit = header.mismatch(replace(header, host=tensorrt_host()))
         except ModelError as error:  # no GPU, no TensorRT
             misfit = one_line(error)
+        if not (misfit or trust or was_built_here(content)):
+            misfit = f"{UNKNOWN_ORIGIN}; --trust-engine runs it"
         found.append(FoundEngine(path, header, misfit))
     return found
 
 
-def engine_built_from(model: Path, folder: Path) -> Path | None:
+def engine_built_from(model: Path, folder: Path, *, trust: bool = False) -> Path | None:
     """An engine of a folder that was built from this very file and runs here."""
-    built = [found.path for found in _running(folder) if _is_from(found, [model])]
+    built = [found.path for found in _running(folder, trust) if _is_from(found, [model])]
     return built[0] if built else None
 
 
-def tensorrt_form_of(model: Path) -> Path | None:
+def tensorrt_form_of(model: Path, *, trust: bool = False) -> Path | None:
     """Finds what TensorRT can open in place of a model for ONNX Runtime, in the same folder.
 
     The same checkpoint in the same precision, or float16 for float32: an engine that runs here,
@@ -61,7 +74,7 @@ def tensorrt_form_of(model: Path) -> Path | None:
     forms = [path for path in sorted(model.parent.glob("*.onnx")) if _is_form(path, contract)]
     takes_plugin = tensorrt_host().title == "TensorRT" and find_plugin() is not None
     models = sorted(forms, key=lambda form: needs_plugin(form) != takes_plugin)
-    for found in _running(model.parent):
+    for found in _running(model.parent, trust):
         if found.header is None or (models and not _is_from(found, models)):
             continue
         if _stands_in(found.header.contract(str(found.path)), contract):
@@ -69,8 +82,9 @@ def tensorrt_form_of(model: Path) -> Path | None:
     return models[0] if models else None
 
 
-def _running(folder: Path) -> list[FoundEngine]:
-    return [found for found in engines_in(folder) if found.header is not None and not found.misfit]
+def _running(folder: Path, trust: bool) -> list[FoundEngine]:
+    engines = engines_in(folder, trust=trust)
+    return [found for found in engines if found.header is not None and not found.misfit]
 
 
 def _is_from(engine: FoundEngine, models: list[Path]) -> bool:

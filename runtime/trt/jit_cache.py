@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..output_file import finished_output
+from .engine_file import note_built_here, was_built_here
 from .library import NAME, trt
 
 __all__ = ["JitCache"]
@@ -19,7 +20,8 @@ __all__ = ["JitCache"]
 class JitCache:
     """Opens engines with what an earlier run compiled, where that fits this machine.
 
-    The library compares GPU, driver and its own version, and takes the file's content or not.
+    The library compares GPU, driver and its own version, and takes the file's content or not. It is
+    not asked of a file that was not written here.
     """
 
     def __init__(self, engine: Path) -> None:
@@ -39,7 +41,8 @@ class JitCache:
         eager = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         config.dynamic_shapes_kernel_specialization_strategy = eager
         cache: trt.IRuntimeCache = config.create_runtime_cache()
-        self._known = self._path.read_bytes() if self._path.is_file() else b""
+        kept = self._path.read_bytes() if self._path.is_file() else b""
+        self._known = kept if was_built_here(kept) else b""
         if not self._known or not cache.deserialize(self._known):
             before_compiling()
         config.set_runtime_cache(cache)
@@ -57,6 +60,7 @@ class JitCache:
         try:
             with finished_output(self._path, overwrite=True) as unfinished:
                 unfinished.write_bytes(content)
+                note_built_here(content)
         except OutputError as error:
             return str(error)
         self._known = content

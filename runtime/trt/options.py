@@ -134,6 +134,8 @@ class TensorRTOptions:
     `plugin_library`)."""
     engine_folder: Path | None = None
     """The folder for engines; None for the model's, or where that is read-only the user's cache."""
+    trust_engine: bool = False
+    """Runs an engine that was not built here, too. It is code, and can do what its user can."""
     cuda_binding: CudaBinding = "auto"
     cuda_graphs: bool = True
     """Launches a frame as one graph instead of layer by layer, from the second frame of a shape

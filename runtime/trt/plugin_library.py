@@ -18,8 +18,10 @@ __all__ = [
 ]
 
 LIBRARY = "libhaze_deform_conv2d.so"
+_BUILT = Path("build") / "plugin" / LIBRARY
+"""The place in the checkout where `make plugin` puts it."""
 ENVIRONMENT = "DEHAZE_PLUGIN"
-"""The library's path, where it is not in `build/plugin` of this folder or of the checkout."""
+"""The library's absolute path, where it is not in `build/plugin` of the installed checkout."""
 
 _OPERATOR = b"HazeDeformConv2d"
 """The operator's name as it stands in an ONNX file."""
@@ -31,28 +33,35 @@ def needs_plugin(model: Path) -> bool:
 
 
 def find_plugin() -> Path | None:
-    """The library, or None; raises ModelError where the environment names a file that is none."""
+    """The library that the environment names or that was built in the installed checkout, or None.
+
+    A library is code, so none is taken from the working folder, which may be a stranger's.
+
+    Raises:
+        ModelError: the environment names a file that is none, or one of the working folder.
+    """
     named = os.environ.get(ENVIRONMENT)
     if named:
+        if not Path(named).is_absolute():
+            raise ModelError(f"{ENVIRONMENT}: expected an absolute path, got {named}")
         if not Path(named).is_file():
             raise ModelError(f"{ENVIRONMENT}: expected the plugin library, got no file {named}")
         return Path(named)
-    for folder in (Path(), Path(__file__).parents[2]):
-        path = folder / "build" / "plugin" / LIBRARY
-        if path.is_file():
-            return path
-    return None
+    built = Path(__file__).parents[2] / _BUILT
+    return built if built.is_file() else None
 
 
 def required_plugin(model: Path) -> Path:
     """The library for a model or engine that cannot do without; raises ModelError without one."""
     found = find_plugin()
-    if found is None:
-        raise ModelError(
-            f"{model}: expected its plugin library {LIBRARY}, got none; build it with "
-            f"`make plugin`, or name it in {ENVIRONMENT}"
+    if found is not None:
+        return found
+    remedy = f"build it with `make plugin`, or name it in {ENVIRONMENT}"
+    if _BUILT.is_file():
+        remedy = (
+            f"none is taken from the working folder by itself: `--plugin {_BUILT}` loads this one"
         )
-    return found
+    raise ModelError(f"{model}: expected its plugin library {LIBRARY}, got none; {remedy}")
 
 
 def form_without_plugin(model: Path) -> Path:

@@ -41,7 +41,8 @@ class TensorRTSession:
 
     Raises:
         EngineMismatchError: an engine for another GPU, TensorRT version or plugin library.
-        ModelError: no GPU, no TensorRT or no CUDA binding here; the model cannot be opened.
+        ModelError: no GPU, no TensorRT or no CUDA binding here; the model cannot be opened, or is
+            an engine that was not built here.
         UsageError, OutputError: as for `cached_engine`.
     """
 
@@ -52,7 +53,9 @@ class TensorRTSession:
         self._options = options
         self._model = path if path.suffix != ENGINE_SUFFIX else None
         self.engine_path, plugin = _engine_of(path, options)
-        self._header, plan = load_engine(self.engine_path, model=self._model, plugin=plugin)
+        self._header, plan = load_engine(
+            self.engine_path, model=self._model, plugin=plugin, trust=options.trust_engine
+        )
         self.contract: ModelContract = self._header.contract(str(path))
         self.device_times: DeviceTimes | None = None
         """The times of the batch that `run`, `run_many` or `estimate` handed out last."""
@@ -186,7 +189,10 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
     if plugin is None and needs_plugin(path):
         plugin = required_plugin(path)
     folder = options.engine_folder or _writable_folder(path)
-    if options.build is None and (found := engine_built_from(path, folder)) is not None:
+    if (
+        options.build is None
+        and (found := engine_built_from(path, folder, trust=options.trust_engine)) is not None
+    ):
         return found, plugin
 
     def before_build(why: str) -> None:
@@ -194,7 +200,12 @@ def _engine_of(path: Path, options: TensorRTOptions) -> tuple[Path, Path | None]
 
     build = replace(build, plugin=plugin)
     cached = cached_engine(
-        path, build, folder, rebuild=options.may_build, before_build=before_build
+        path,
+        build,
+        folder,
+        rebuild=options.may_build,
+        trust=options.trust_engine,
+        before_build=before_build,
     )
     return cached.path, plugin
 

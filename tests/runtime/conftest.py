@@ -21,8 +21,11 @@ FAKE_CUDA = Path(__file__).parent / "cuda" / "fake_cuda"
 
 
 @pytest.fixture
-def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+def fake_tensorrt(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModuleType]:
     """An Orin with TensorRT 10.3.0, both fake: nothing is built and no driver is asked."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     importers = ("tensorrt", "fake_runtime", *TENSORRT_IMPORTERS)
     real = {name: sys.modules.pop(name) for name in importers if name in sys.modules}
     monkeypatch.syspath_prepend(FAKE)

@@ -20,6 +20,7 @@ from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.batch import run_batch
 from dehaze.runtime.files.job import RunOptions
 from dehaze.runtime.files.plan import Job, plan_jobs
+from dehaze.runtime.files.shared_folder import locked_folders
 from dehaze.runtime.media.notices import Notices
 from dehaze.runtime.media.pictures import Picture, read_picture
 from dehaze.runtime.output_file import finished_output, remove_leftovers
@@ -65,6 +66,70 @@ def test_links_in_a_circle_end(hazy: Path) -> None:
     plan = plan_jobs(str(hazy), None, "-clear", recursive=True)
     names = [str(job.source.relative_to(hazy)) for job in plan.jobs]
     assert names == ["a.png", "inner/b.png", "inner/self.png", "inner/deep/c.png"]
+
+
+def test_a_link_to_a_folder_that_is_done_is_told(
+    hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (hazy / "inner" / "up").symlink_to(hazy)
+    (hazy / "self").symlink_to(hazy / "self")
+    assert main([str(hazy), "--recursive"]) == 0
+    (line,) = error_lines(capsys.readouterr().err)
+    assert line.startswith(f"dehaze-run: {hazy}/inner/up: left out, for it links to a folder")
+    assert files_below(hazy.with_name("hazy-dehazed")) == [
+        "a.png",
+        "inner/b.png",
+        "inner/deep/c.png",
+    ]
+
+
+def test_folders_full_of_links_to_one_another_end(tmp_path: Path) -> None:
+    """Ten have ten million paths."""
+    folders = [tmp_path / "maze" / str(index) for index in range(10)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "a.png").touch()
+    for folder in folders:
+        for other in folders:
+            (folder / f"to-{other.name}").symlink_to(other)
+    plan = plan_jobs(str(tmp_path / "maze"), None, "-clear", recursive=True)
+    assert {job.source.resolve() for job in plan.jobs} == {f / "a.png" for f in folders}
+    assert len(plan.jobs) <= 20
+
+
+def test_a_path_longer_than_the_system_takes_fails_alone(hazy: Path) -> None:
+    before = Path.cwd()
+    os.chdir(hazy)
+    try:
+        for _ in range(25):
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+        Path("far.png").touch()
+    finally:
+        os.chdir(before)
+    plan = plan_jobs(str(hazy), None, "-clear", recursive=True)
+    names = [job.source.name for job in plan.jobs]
+    assert names == ["a.png", "b.png", "c.png"]
+    (error,) = plan.unreadable.values()
+    assert error.endswith("d: cannot be read (File name too long)")
+
+
+@pytest.mark.parametrize("link", ["symbolic", "hard", "folder"])
+def test_an_input_is_not_replaced_through_a_link(
+    link: str, hazy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, other = hazy / "a.png", tmp_path / "link-to-a.png"
+    if link == "symbolic":
+        other.symlink_to(source)
+    elif link == "hard":
+        other.hardlink_to(source)
+    else:
+        (tmp_path / "again").symlink_to(hazy)
+        other = tmp_path / "again" / "a.png"
+    before = source.read_bytes()
+    assert main([str(source), "--output", str(other), "--overwrite"]) == 1
+    assert f"{other} is the input itself; name another output" in capsys.readouterr().err
+    assert source.read_bytes() == before
 
 
 def test_recursive_needs_a_folder(hazy: Path) -> None:
@@ -238,6 +303,156 @@ def test_a_result_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None
         target.write_text("theirs")
     assert target.read_text() == "theirs"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_nothing_is_replaced_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as on FAT, where `Path.exists` would look too early."""
+
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    target = tmp_path / "a.png"
+    monkeypatch.setattr(os, "link", no_links)
+    with finished_output(target, overwrite=False) as unfinished:
+        unfinished.write_text("first")
+    assert target.read_text() == "first"
+    with (
+        pytest.raises(OutputError, match="has appeared during the run"),
+        finished_output(tmp_path / "b.png", overwrite=False) as unfinished,
+    ):
+        unfinished.write_text("ours")
+        (tmp_path / "b.png").write_text("theirs")
+        if sys.platform == "linux":  # where the kernel looks
+            monkeypatch.setattr(Path, "exists", lambda _: False)
+    assert (tmp_path / "b.png").read_text() == "theirs"
+
+
+def test_a_recording_that_cannot_be_renamed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with (
+        pytest.raises(
+            OutputError, match=r"what was recorded is kept as \.\w+-\d+-\w+\.part\.out\.mp4"
+        ),
+        finished_output(tmp_path / "out.mp4", overwrite=True, is_recording=True) as unfinished,
+    ):
+        unfinished.write_text("frames")
+        monkeypatch.setattr(Path, "replace", broken)
+        monkeypatch.setattr(os, "fsync", broken)
+    monkeypatch.undo()
+    (kept,) = remove_leftovers(tmp_path)
+    assert kept.name == "out-recovered.mp4"
+    assert kept.read_text() == "frames"
+
+
+def test_bytes_that_do_not_reach_the_disk_get_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with (
+        pytest.raises(OutputError, match=r"a\.png: cannot be written .Input/output error."),
+        finished_output(tmp_path / "a.png", overwrite=False) as unfinished,
+    ):
+        unfinished.write_text("pixels")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_result_that_another_batch_wrote_meanwhile_is_skipped(
+    hazy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dehaze.runtime.files import job
+
+    encode, clear = job.PictureRun.encode, hazy.with_name("clear")
+
+    def late(run: Any) -> Any:
+        (clear / "a.png").write_text("theirs")
+        return encode(run)
+
+    monkeypatch.setattr(job.PictureRun, "encode", late)
+    clear.mkdir()
+    assert main([str(hazy), str(clear)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 done, 1 skipped, 0 failed")
+    assert (clear / "a.png").read_text() == "theirs"
+
+
+def test_two_batches_on_one_folder_share_the_work(
+    hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clear = hazy.with_name("clear")
+    with locked_folders([clear]) as taken:  # as another process does
+        assert taken is None
+        assert main([str(hazy), str(clear), "--overwrite"]) == 1
+        (line,) = error_lines(capsys.readouterr().err)
+        assert line.endswith("wait for it, or name another folder")
+        assert main([str(hazy), str(clear)]) == 0
+        assert "another dehaze-run works on this folder, too" in capsys.readouterr().err
+    assert main([str(hazy), str(clear), "--overwrite"]) == 0
+    assert error_lines(capsys.readouterr().err) == []
+    assert [path.name for path in clear.iterdir()] == ["a.png"]
+
+
+def test_two_processes_on_one_folder_lose_nothing(tmp_path: Path) -> None:
+    for index in range(12):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), picture(300, 400))
+    clear = tmp_path / "clear"
+    command = [sys.executable, "-m", "dehaze.runtime.cli", str(tmp_path), str(clear), "--json"]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    reports = [json.loads(run.communicate(timeout=300)[0]) for run in both]
+    assert [run.returncode for run in both] == [0, 0]
+    assert all(report["failed"] == [] for report in reports)
+    done = [Path(file["output"]).name for report in reports for file in report["files"]]
+    assert len(done) == len(set(done)) == 12
+    assert sorted(path.name for path in clear.iterdir()) == sorted(done)
+    assert all(cv2.imread(str(path)) is not None for path in clear.iterdir())
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n", b"notes\n", b'{"input": "a"}\nnotes\n'])
+def test_failures_are_written_over_no_other_file(
+    content: bytes, hazy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = tmp_path / "notes.txt"
+    told.write_bytes(content)
+    assert main([str(hazy), "--failures", str(told)]) == 1
+    assert "expected a new name or the failures of an earlier run" in capsys.readouterr().err
+    assert told.read_bytes() == content
+
+
+def test_failures_are_not_written_under_the_name_of_a_picture(hazy: Path) -> None:
+    before = (hazy / "a.png").read_bytes()
+    assert main([str(hazy), "--failures", str(hazy / "a.png")]) == 2
+    assert main([str(hazy), "--failures", str(hazy / "new.png")]) == 2
+    assert (hazy / "a.png").read_bytes() == before
+    assert not (hazy / "new.png").exists()
+
+
+def test_the_failures_of_an_earlier_run_are_replaced(hazy: Path, tmp_path: Path) -> None:
+    told = tmp_path / "failures.jsonl"
+    (hazy / "bad.png").write_text("no picture")
+    assert main([str(hazy), "--failures", str(told)]) == 5
+    first = told.read_text()
+    told.write_text(first + first[:30])  # of a run that was killed
+    assert main([str(hazy), "--failures", str(told)]) == 5
+    assert told.read_text() == first
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_failures_that_cannot_be_written_do_not_end_the_batch(
+    hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (hazy / "Bad.png").write_text("no picture")  # before the good one
+    assert main([str(hazy), "--failures", "/dev/full"]) == 5
+    printed = capsys.readouterr()
+    assert printed.err.count("/dev/full: cannot be written (No space left on device)") == 1
+    assert "Bad.png: expected a picture" in printed.err
+    assert printed.out.splitlines()[-1].startswith("1 done, 0 skipped, 1 failed")
 
 
 def test_a_killed_batch_leaves_whole_files_and_is_resumed(

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -109,3 +110,48 @@ def test_what_a_cluster_cannot_do_is_told_in_one_line(
     assert run.returncode == code, err
     assert words in err
     assert err.count("\n") == 1
+
+
+def listeners(process: int) -> set[str]:
+    """The addresses, in hexadecimal, on which a process and its descendants listen."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+    family = {process}
+    while grown := {child for child, parent in parents.items() if parent in family} - family:
+        family |= grown
+    sockets = set()
+    for number in family:
+        with suppress(OSError):
+            links = list(Path(f"/proc/{number}/fd").iterdir())
+            for link in links:
+                with suppress(OSError):
+                    sockets.add(str(link.readlink()))
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.add(fields[1].partition(":")[0])
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
+def test_a_cluster_of_this_machine_is_not_heard_outside() -> None:
+    script = (
+        "from dehaze.runtime.files.ray_cluster import ray_cluster\n"
+        "with ray_cluster('local', 1):\n"
+        "    print('started', flush=True)\n"
+        "    input()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", script], **pipes) as run:
+        assert run.stdin and run.stdout
+        assert run.stdout.readline() == "started\n"
+        heard = listeners(run.pid)
+        run.stdin.write("\n")
+        run.stdin.close()
+    assert run.returncode == 0
+    assert heard
+    assert heard <= {"0100007F", "0000000000000000FFFF00000100007F", f"{1 << 24:032X}"}

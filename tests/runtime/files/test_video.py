@@ -37,6 +37,25 @@ def test_every_frame_comes_out_in_order(make_video: VideoMaker, tmp_path: Path) 
     assert summary.decode_ms["p95"] >= summary.decode_ms["p50"] > 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.ts\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9 RTP/AVP 96\n",
+    ],
+    ids=["concat", "hls", "sdp"],
+)
+@pytest.mark.parametrize("name", ["list.mp4", "list.ts"])
+def test_a_list_of_files_brings_in_no_other_file(
+    text: str, name: str, make_video: VideoMaker, tmp_path: Path
+) -> None:
+    make_video("other.ts")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"{name}: expected a video"):
+        run(tmp_path / name, tmp_path / "out.mp4")
+
+
 def test_a_variable_frame_rate_is_kept(make_video: VideoMaker, tmp_path: Path) -> None:
     times = [0, 40, 55, 200, 210, 900, 905, 1500]
     source, target = make_video(frames=8, times=times), tmp_path / "out.mkv"

@@ -70,6 +70,38 @@ def test_every_cut_through_an_engine_is_told(engine: Path) -> None:
             read_engine(engine)
 
 
+def rewritten(engine: Path, header: bytes) -> None:
+    """Puts another header into the file."""
+    engine.write_bytes(b"dehaze-engine\n" + len(header).to_bytes(4, "little") + header + PLAN)
+
+
+def test_a_header_nested_beyond_reason_is_told(engine: Path) -> None:
+    rewritten(engine, b"[" * 50_000 + b"]" * 50_000)
+    with pytest.raises(ModelError, match="header is nested too deeply") as caught:
+        read_engine(engine)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("host", {"gpu": "Orin", "compute_capability": [8, 7], "tensorrt_version": 10.3}),
+        ("host", {"gpu": ["Orin"], "compute_capability": [8, 7], "tensorrt_version": "10.3.0"}),
+        ("model_sha256", None),
+        ("version_compatible", "yes"),
+        ("hardware_compatibility", "all"),
+        ("metadata", {"dehaze.name": 1}),
+        ("shapes", 7),
+    ],
+)
+def test_a_header_of_other_types_is_told(engine: Path, field: str, value: object) -> None:
+    content = engine.read_bytes()
+    header = json.loads(content[18 : len(content) - len(PLAN)])
+    rewritten(engine, json.dumps({**header, field: value}).encode())
+    with pytest.raises(ModelError, match=rf"damaged .*{field}.*expected"):
+        read_engine(engine)
+
+
 @pytest.mark.parametrize("position", [0, 15, 17, 20, 60, -1, -2000])
 def test_a_changed_byte_is_told(engine: Path, position: int) -> None:
     content = bytearray(engine.read_bytes())

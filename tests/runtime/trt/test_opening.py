@@ -17,6 +17,7 @@ import pytest
 from tensorrt_inputs import BUILD, TENSORRT_IMPORTERS, pictures, write_model
 
 from dehaze.runtime import EngineMismatchError, ModelError
+from dehaze.runtime.output_file import cache_folder
 from dehaze.runtime.trt.engine_cache import engine_from_onnx
 from dehaze.runtime.trt.options import ShapeRange
 
@@ -65,7 +66,7 @@ def test_a_model_with_plugin_nodes_needs_its_library(
     model = write_model(tmp_path, plugin=True)
     with pytest.raises(ModelError, match=r"expected its plugin library .* `make plugin`"):
         open_session(model)
-    library = tmp_path / "build" / "plugin" / "libhaze_deform_conv2d.so"
+    library = tmp_path / "build" / "plugin" / "libhaze_deform_conv2d.so"  # the checkout's
     library.parent.mkdir(parents=True)
     library.write_bytes(b"\x7fELF")
     hazy = pictures(1)[0]
@@ -75,6 +76,72 @@ def test_a_model_with_plugin_nodes_needs_its_library(
     monkeypatch.setenv("DEHAZE_PLUGIN", str(tmp_path / "none.so"))
     with pytest.raises(ModelError, match=r"DEHAZE_PLUGIN: expected the plugin library, got no"):
         open_session(model)
+
+
+def test_no_library_comes_from_the_working_folder(
+    open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = tmp_path / "checkout" / "runtime" / "trt" / "plugin_library.py"
+    monkeypatch.setattr("dehaze.runtime.trt.plugin_library.__file__", str(installed))
+    library = tmp_path / "build" / "plugin" / "libhaze_deform_conv2d.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(b"\x7fELF")
+    monkeypatch.chdir(tmp_path)
+    model = write_model(tmp_path, plugin=True)
+    with pytest.raises(ModelError, match=r"none is taken from the working folder by itself: `--pl"):
+        open_session(model)
+    monkeypatch.setenv("DEHAZE_PLUGIN", "build/plugin/libhaze_deform_conv2d.so")
+    with pytest.raises(ModelError, match=r"DEHAZE_PLUGIN: expected an absolute path, got build/"):
+        open_session(model)
+    monkeypatch.setenv("DEHAZE_PLUGIN", str(library))
+    open_session(model)
+
+
+def forget_what_was_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As on another machine, or in the account of another user."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "elsewhere"))
+    monkeypatch.setattr("dehaze.runtime.trt.engine_file._built", set())
+
+
+def test_an_engine_that_was_not_built_here_runs_only_when_asked(
+    open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_session(build=replace(BUILD, version_compatible=True)).engine_path
+    monkeypatch.setattr("dehaze.runtime.trt.engine_file._built", set())  # another run
+    open_session(engine)
+    forget_what_was_built(monkeypatch, tmp_path)
+    with pytest.raises(ModelError, match=r"was built here, got one of unknown .* --trust-engine"):
+        open_session(engine)
+    hazy = pictures(1)[0]
+    assert np.array_equal(open_session(engine, trust_engine=True).run(hazy, 1.0), 255 - hazy)
+
+
+def test_an_engine_that_lies_beside_a_model_is_built_again_where_it_is_not_ours(
+    open_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = open_session()
+    forget_what_was_built(monkeypatch, tmp_path)
+    assert len(open_session.notices) == 1
+    trusting = open_session(build=None, trust_engine=True)
+    assert trusting.engine_path == first.engine_path
+    assert len(open_session.notices) == 1
+    open_session(build=None)
+    assert "takes minutes" in open_session.notices[1]
+    open_session()
+    assert "got one of unknown origin" in open_session.notices[2]
+    monkeypatch.setattr("dehaze.runtime.trt.engine_file._built", set())
+    open_session()
+    assert len(open_session.notices) == 3
+
+
+def test_a_record_that_others_may_write_is_not_believed(
+    open_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_session().engine_path
+    monkeypatch.setattr("dehaze.runtime.trt.engine_file._built", set())
+    (cache_folder() / "built-here").chmod(0o777)
+    with pytest.raises(ModelError, match="of unknown origin"):
+        open_session(engine)
 
 
 def test_a_version_compatible_engine_may_run_its_code(open_session: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
+    from .haze.plane_passes import PlanarFrame  # with numba, which no picture needs
     from .trt.options import TensorRTOptions
+
+    P = TypeVar("P", bound=PlanarFrame)
 
 __all__ = ["Dehazer", "open_dehazer"]
 
@@ -126,11 +129,12 @@ class Dehazer:
         """The estimator's input for a frame or batch, (H, W, 3) or (N, H, W, 3)."""
         return thumbnail_of(self._as_batch(frames), self._threads)
 
-    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+    def estimate(self, frames: DeepFrames | None, thumbnail: Thumbnail | None = None) -> Grid:
         """The low-resolution estimate behind `__call__`, at full strength.
 
         Args:
-            frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB.
+            frames: (H, W, 3) or (N, H, W, 3) uint8 or uint16 RGB; None for one in planes, whose
+                thumbnail is enough.
             thumbnail: that of `frames`, where the caller has it already.
 
         Raises:
@@ -139,7 +143,8 @@ class Dehazer:
         """
         if not self.contract.has_grid:
             raise ModelError(f"model {self.contract.name!r} gives no estimate; use another")
-        return self._session.estimate(self._as_batch(frames), thumbnail)
+        batch = None if frames is None else self._as_batch(frames)
+        return self._session.estimate(batch, thumbnail)
 
     def apply(self, frames: DeepFrames, grid: Grid, out: DeepFrames | None = None) -> DeepFrames:
         """Dehazes by an estimate, whatever frame it was made of.
@@ -175,6 +180,34 @@ class Dehazer:
         if not in_order:
             out[:] = clear.reshape(out.shape)
         return out
+
+    @property
+    def takes_planes(self) -> bool:
+        """True if the methods for planes can be called: the model says what it does to a pixel."""
+        return self.contract.has_grid and self._session.takes_thumbnails
+
+    def thumbnail_of_planes(self, frame: PlanarFrame) -> Thumbnail:
+        """The estimator's input for a frame in planes.
+
+        Raises:
+            InputError: the frame is too small.
+        """
+        from .haze.plane_passes import thumbnail_of_planes
+
+        self.contract.size_requirements.check(*frame.shape[:2])
+        return thumbnail_of_planes(frame, self._threads)
+
+    def apply_to_planes(self, frame: P, grid: Grid) -> P:
+        """Dehazes a frame in planes by an estimate: a new one of the same format.
+
+        Raises:
+            ModelError: the grid does not fit the frame.
+        """
+        from .haze.plane_passes import apply_to_planes
+
+        clear = frame.blank()
+        apply_to_planes(frame, grid, clear, self._threads)
+        return clear
 
     def _is_small(self, batch: DeepFrames) -> bool:
         """Returns whether the whole graph suits: 8 bits, and a thumbnail of 1/4 of the size."""

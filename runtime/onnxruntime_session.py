@@ -65,6 +65,7 @@ class OnnxRuntimeSession:
         self._threads = min(options.threads or _CORES, _CORES)
         self._is_on_device = options.provider != "cpu"
         self._is_whole = only_whole or not self.contract.has_grid
+        self.takes_thumbnails = not self._is_whole
         if self._is_whole:
             self._engine: Any = _engine(file.path, file.content, options)
         else:
@@ -87,10 +88,13 @@ class OnnxRuntimeSession:
             )
         return clear
 
-    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+    def estimate(self, frames: DeepFrames | None, thumbnail: Thumbnail | None = None) -> Grid:
         if self._is_whole:
             return Grid(self._run(GRID, {"image": frames}), self.contract.grid_stride)
-        small = thumbnail or thumbnail_of(frames, self._threads)
+        if thumbnail is None:
+            assert frames is not None
+            thumbnail = thumbnail_of(frames, self._threads)
+        small = thumbnail
         return Grid(self._run(GRID, {THUMBNAIL: small.values}), PIXELS_PER_CELL * small.stride)
 
     def _run_into(self, clear: Frames, feeds: dict[str, Any]) -> Frames:

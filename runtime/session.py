@@ -95,14 +95,20 @@ class Session(Protocol):
         """The times of the last batch on a device of its own; None where there is none."""
         ...
 
+    @property
+    def takes_thumbnails(self) -> bool:
+        """True if `estimate` needs no frames where it is given their thumbnail."""
+        ...
+
     def run(self, frames: Frames, strength: float) -> Frames:
         """Dehazes a batch."""
         ...
 
-    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:
+    def estimate(self, frames: DeepFrames | None, thumbnail: Thumbnail | None = None) -> Grid:
         """The estimate alone, without applying it; where `contract.has_grid`.
 
         Args:
+            frames: None where the session takes thumbnails and there is one.
             thumbnail: that of `frames`, where the caller has it already.
         """
         ...
@@ -119,6 +125,7 @@ class FunctionSession:
         self._function = function
         self.shapes: ShapeRange | None = None
         self.device_times: DeviceTimes | None = None
+        self.takes_thumbnails = False
         self.contract = ModelContract(
             name="function",
             precision="fp32",
@@ -131,8 +138,9 @@ class FunctionSession:
     def run(self, frames: Frames, strength: float) -> Frames:  # noqa: ARG002  # always 1: no grid
         return self._function(frames)
 
-    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002
+    def estimate(self, frames: DeepFrames | None, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002
         """The identity for every frame."""
+        assert frames is not None
         values = np.zeros((len(frames), 1, 1, 4), np.float32)
         values[..., 0] = 1
         return Grid(values, cell=max(frames.shape[1:3]))

@@ -8,7 +8,7 @@ airlight is one slow colour for the whole scene.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,14 @@ from numpy.typing import NDArray
 from .dehazer import Dehazer
 from .errors import ModelError, UsageError
 from .haze.airlight import Airlight, RecursiveAirlight, airlight_of
-from .haze.grid import Grid
+from .haze.grid import Grid, Thumbnail
 from .haze.motion import Motion, luminance_of, motion_between, moved
 from .session import DeepFrames
+
+if TYPE_CHECKING:
+    from .haze.plane_passes import PlanarFrame  # with numba, which no picture needs
+
+    P = TypeVar("P", bound=PlanarFrame)
 
 __all__ = ["DehazedFrame", "FrameView", "Stream", "StreamOptions", "auto_strength"]
 
@@ -125,16 +130,9 @@ class Stream:
             clear = frame if self._dehazer.strength == 0 else self._dehazer(frame)
             return DehazedFrame(clear)
         seen = self._view(frame) if self._view else frame
-        if self._options.temporal:
-            state = self._next_state(seen, seconds)
-            self._state = state
-            grid, begins_scene = state.grid(), state.begins_scene
-        else:
-            grid, begins_scene = self._dehazer.estimate(seen), False
-        haze = grid.haze()
-        strength = self._dehazer.strength
-        if self._options.auto:
-            strength *= auto_strength(haze)
+        thumbnail = self._dehazer.thumbnail(seen) if self._options.temporal else None
+        grid, begins_scene = self._grid(seen, thumbnail, frame.shape, seconds)
+        haze, strength = self._meter(grid)
         if strength == 0:
             return DehazedFrame(frame, haze, begins_scene)
         scaled = grid.scaled(strength)
@@ -143,10 +141,50 @@ class Stream:
         clear = self._dehazer.apply(frame, scaled, out)
         return DehazedFrame(clear, haze, begins_scene)
 
-    def _next_state(self, frame: DeepFrames, seconds: float) -> _State:
-        thumbnail = self._dehazer.thumbnail(frame)
+    def dehaze_planes(self, frame: P, seconds: float = 0.0) -> tuple[P, float]:
+        """Dehazes one frame in planes; where `Dehazer.takes_planes`.
+
+        Returns:
+            A new frame, or the frame itself where nothing was to do; and the haze meter.
+
+        Raises:
+            InputError: the frame is too small.
+        """
+        thumbnail = self._dehazer.thumbnail_of_planes(frame)
+        grid, _ = self._grid(None, thumbnail, frame.shape, seconds)
+        haze, strength = self._meter(grid)
+        if strength == 0:
+            return frame, haze
+        return self._dehazer.apply_to_planes(frame, grid.scaled(strength)), haze
+
+    def _meter(self, grid: Grid) -> tuple[float, float]:
+        """The haze of a grid, and the strength with which it is to be applied."""
+        haze = grid.haze()
+        share = auto_strength(haze) if self._options.auto else 1.0
+        return haze, self._dehazer.strength * share
+
+    def _grid(
+        self,
+        frame: DeepFrames | None,
+        thumbnail: Thumbnail | None,
+        shape: tuple[int, ...],
+        seconds: float,
+    ) -> tuple[Grid, bool]:
+        """The grid to apply to a frame at full strength, and whether a scene begins."""
+        if thumbnail is None or not self._options.temporal:
+            return self._dehazer.estimate(frame, thumbnail), False
+        self._state = self._next_state(frame, thumbnail, shape, seconds)
+        return self._state.grid(), self._state.begins_scene
+
+    def _next_state(
+        self,
+        frame: DeepFrames | None,
+        thumbnail: Thumbnail,
+        shape: tuple[int, ...],
+        seconds: float,
+    ) -> _State:
         luminance = luminance_of(thumbnail.values[0])
-        kept = self._kept(luminance, frame.shape)
+        kept = self._kept(luminance, shape)
         if kept is None:
             self._airlight.reset()
         elif kept.age < self._options.every and float(kept.trust.mean()) > _ENOUGH_TRUST:
@@ -155,7 +193,7 @@ class Stream:
         if kept is not None and not np.isfinite(grid.values).all():
             return kept  # a model that overflows once must not blacken all that follows
         airlight = self._airlight.update(grid.values[0], luminance, seconds)
-        fresh = _State.of(grid, airlight, luminance, frame.shape)
+        fresh = _State.of(grid, airlight, luminance, shape)
         return fresh if kept is None else fresh.blended(kept)
 
     def _kept(self, luminance: NDArray[np.uint8], shape: tuple[int, ...]) -> _State | None:

@@ -20,7 +20,8 @@ from ..haze.motion import luminance_of
 from ..media.encoders import EncoderOptions
 from ..media.notices import Notices
 from ..media.pictures import side_by_side
-from ..media.video_reader import TimedFrame, VideoReader
+from ..media.pixels.planar_frame import CodedFrame
+from ..media.video_reader import TimedFrame, TimedPlanes, VideoReader
 from ..media.video_writer import VideoWriter
 from ..prefetch import Prefetch
 from ..stream import Stream, StreamOptions
@@ -93,13 +94,14 @@ def dehaze_video(
     options = options or VideoOptions()
     notices = notices if notices is not None else Notices()
     deep = dehazer.contract.has_grid or dehazer.strength == 0
+    stays_planar = dehazer.takes_planes and not options.side_by_side
     started = time.perf_counter()
     frames, height, width = 0, 0, 0
     with (
         VideoReader(source, deep=deep, strict=options.strict, notices=notices) as reader,
         VideoWriter(target, reader, options.encoder, notices) as writer,
         file_airlight(source, dehazer, options.stream) as airlight,
-        Prefetch(reader.read()) as decoded,
+        Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,
     ):
 
         def stream_for_look() -> Stream:
@@ -113,9 +115,10 @@ def dehaze_video(
         with Prefetch(inference.dehazed(decoded)) as clear:
             for item in clear:
                 writer.write(item)
-                if isinstance(item, TimedFrame):
+                if not isinstance(item, Packet):
                     frames += 1
-                    height, width = item.pixels.shape[:2]
+                    shape = item.pixels.shape if isinstance(item, TimedFrame) else item.planes.shape
+                    height, width = shape[:2]
                     if on_frame:
                         on_frame(reader.expected_frames)
     return VideoSummary(
@@ -151,24 +154,33 @@ class _Inference:
         self.haze: list[float] = []
 
     def dehazed(
-        self, items: Iterable[TimedFrame | Packet[Any]]
-    ) -> Iterator[TimedFrame | Packet[Any]]:
+        self, items: Iterable[TimedFrame | TimedPlanes | Packet[Any]]
+    ) -> Iterator[TimedFrame | TimedPlanes | Packet[Any]]:
         """The same items with their frames dehazed."""
         for item in items:
-            if not isinstance(item, TimedFrame):
+            if isinstance(item, Packet):
                 yield item
                 continue
             if self._stream is None:
                 self._stream = self._open_stream()
-            with self.times.measure():
-                clear = self._stream(item.pixels, float(item.pts * self._time_base))
-            if clear.haze is not None:
-                self.haze.append(round(clear.haze, 4))
-            if not self._shows_both:
-                yield replace(item, pixels=clear.pixels)
-                continue
-            alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
-            yield replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
+            seconds = float(item.pts * self._time_base)
+            if isinstance(item, TimedPlanes):
+                with self.times.measure():
+                    planes, haze = self._stream.dehaze_planes(item.planes, seconds)
+                self.haze.append(round(haze, 4))
+                yield replace(item, planes=planes)
+            else:
+                yield self._dehazed_rgb(self._stream, item, seconds)
+
+    def _dehazed_rgb(self, stream: Stream, item: TimedFrame, seconds: float) -> TimedFrame:
+        with self.times.measure():
+            clear = stream(item.pixels, seconds)
+        if clear.haze is not None:
+            self.haze.append(round(clear.haze, 4))
+        if not self._shows_both:
+            return replace(item, pixels=clear.pixels)
+        alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
+        return replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
 
 
 @contextmanager
@@ -187,17 +199,22 @@ def file_airlight(
         return
     with (
         VideoReader(source, deep=True) as ahead,
-        Prefetch(ahead.samples(_SAMPLE_SECONDS)) as frames,
+        Prefetch(ahead.samples(_SAMPLE_SECONDS, planar=dehazer.takes_planes)) as frames,
     ):
         yield WindowAirlight(_samples(frames, ahead, dehazer))
 
 
 def _samples(
-    frames: Iterable[tuple[float, NDArray[Any]]], reader: VideoReader, dehazer: Dehazer
+    frames: Iterable[tuple[float, NDArray[Any] | CodedFrame]],
+    reader: VideoReader,
+    dehazer: Dehazer,
 ) -> Iterator[Sample]:
     for seconds, pixels in frames:
-        view = reader.look.view
-        frame = view(pixels) if view else pixels
-        thumbnail = dehazer.thumbnail(frame)
+        if isinstance(pixels, CodedFrame):
+            frame, thumbnail = None, dehazer.thumbnail_of_planes(pixels)
+        else:
+            view = reader.look.view
+            frame = view(pixels) if view else pixels
+            thumbnail = dehazer.thumbnail(frame)
         grid = dehazer.estimate(frame, thumbnail)
         yield Sample(seconds, grid, luminance_of(thumbnail.values[0]))

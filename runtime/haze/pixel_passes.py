@@ -23,7 +23,15 @@ from ..errors import ModelError
 from . import numpy_passes
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
 
-__all__ = ["apply_grid", "compile_passes", "reduced", "thumbnail_of"]
+__all__ = [
+    "apply_grid",
+    "check_grid",
+    "compile_passes",
+    "in_strips",
+    "reduced",
+    "thumbnail_of",
+    "thumbnail_sizes",
+]
 
 _F = np.float32
 _passes: Any = numpy_passes
@@ -50,10 +58,9 @@ def thumbnail_of(frames: NDArray[Any], threads: int) -> Thumbnail:
     """
     count, height, width, _ = frames.shape
     stride = thumbnail_stride(height, width)
-    sizes = (_rounded_up(math.ceil(size / stride)) for size in (height, width))
-    result = np.empty((count, 3, *sizes), np.float32)
+    result = np.empty((count, 3, *thumbnail_sizes(height, width, stride)), np.float32)
     for frame, small in zip(_flat_rows(frames), result, strict=True):
-        _in_strips(partial(_passes.average_rows, frame, small, stride), small.shape[1], threads)
+        in_strips(partial(_passes.average_rows, frame, small, stride), small.shape[1], threads)
     return Thumbnail(result, stride)
 
 
@@ -97,19 +104,20 @@ def apply_grid(
         ModelError: the grid is of another type, does not cover the frames or is not finite. The
             model file that gave it may be anybody's, and the loops look at no bound.
     """
-    _check_grid(grid, frames.shape)
+    check_grid(grid, frames.shape)
     result = np.empty_like(frames) if out is None else out
     padded = np.pad(grid.values, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
     limit = _F(np.iinfo(frames.dtype).max)
     bands = math.ceil((frames.shape[1] + grid.cell // 2) / grid.cell)
     for frame, cells, clear in zip(_flat_rows(frames), padded, _flat_rows(result), strict=True):
-        _in_strips(
+        in_strips(
             partial(_passes.apply_bands, frame, clear, cells, grid.cell, limit), bands, threads
         )
     return result
 
 
-def _check_grid(grid: Grid, shape: tuple[int, ...]) -> None:
+def check_grid(grid: Grid, shape: tuple[int, ...]) -> None:
+    """Raises ModelError for a grid that frames of this shape, (N, H, W, 3), cannot be given."""
     values, count = grid.values, shape[0]
     if values.dtype != np.float32 or values.ndim != 4 or values.shape[3] != 4 or grid.cell < 1:
         raise ModelError(
@@ -125,8 +133,13 @@ def _check_grid(grid: Grid, shape: tuple[int, ...]) -> None:
         raise ModelError("expected finite numbers in the model's estimate, got NaN or infinity")
 
 
-def _rounded_up(size: int) -> int:
-    return math.ceil(size / THUMBNAIL_MULTIPLE) * THUMBNAIL_MULTIPLE
+def thumbnail_sizes(height: int, width: int, stride: int) -> tuple[int, int]:
+    """Rows and columns of the thumbnail, with those that repeat the last one."""
+    rows, columns = (
+        math.ceil(size / (stride * THUMBNAIL_MULTIPLE)) * THUMBNAIL_MULTIPLE
+        for size in (height, width)
+    )
+    return rows, columns
 
 
 def _flat_rows(frames: NDArray[Any]) -> NDArray[Any]:
@@ -134,7 +147,7 @@ def _flat_rows(frames: NDArray[Any]) -> NDArray[Any]:
     return frames.reshape(*frames.shape[:2], -1)
 
 
-def _in_strips(work: Callable[[int, int], None], length: int, threads: int) -> None:
+def in_strips(work: Callable[[int, int], None], length: int, threads: int) -> None:
     """Calls work(first, last) for as many parts of range(length) as there are threads."""
     ends = [length * part // threads for part in range(threads + 1)]
     others = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, threads)]

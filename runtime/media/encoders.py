@@ -26,6 +26,7 @@ __all__ = [
     "encoder_rate",
     "encoder_settings",
     "encoder_time_base",
+    "planar_pixels",
     "with_mastering",
 ]
 
@@ -177,6 +178,20 @@ def encoder_pixels(
     if _is_coarser(layout, wanted):
         notices.add(f"colours are stored in less detail: {wanted.name} becomes {layout.name}")
     return EncoderPixels(name, layout, colours)
+
+
+def planar_pixels(encoder: str, look: VideoLook) -> EncoderPixels | None:
+    """The pixel format in which the encoder takes the source's planes as they are.
+
+    The one choice between the two ways of a video: None where its frames become RGB in between.
+    """
+    if not look.may_stay_planar:
+        return None
+    target = encoder_pixels(encoder, look, look.size, alpha=False, notices=Notices())
+    own, layout = look.layout, target.layout
+    same = (layout.depth, layout.chroma) == (own.depth, own.chroma)
+    same = same and target.colours == look.colours
+    return target if same and layout.is_planar_yuv and layout.has_chroma else None
 
 
 def _full_range(encoder: str, colours: Colours, layout: PixelLayout) -> bool:

@@ -38,6 +38,23 @@ class VideoLook:
     sphere: Sphere | None = None
     """The projection of a panorama."""
 
+    @property
+    def may_stay_planar(self) -> bool:
+        """True if frames can be dehazed in their planes: upright SDR YUV of even sides, no alpha.
+
+        HDR and wide colours are dehazed as a display shows them, which is not linear in the codes.
+        """
+        layout = self.layout
+        return (
+            layout.has_chroma
+            and not (layout.is_rgb or layout.alpha)
+            and max(layout.chroma) <= 1
+            and not any(side % 2 for side in self.size)
+            and self.orientation == UPRIGHT
+            and self.curve is None
+            and self.view is None
+        )
+
 
 def look_of(frame: VideoFrame, notices: Notices) -> VideoLook:
     """The look of a video by its first frame.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import av
 import numpy as np
@@ -24,14 +24,19 @@ from .containers.cut_off import bytes_missing
 from .containers.timeline import Timeline
 from .decoder import Decoder
 from .notices import Notices
-from .pixels.frame_pixels import alpha_of, rgb_of
+from .pixels.frame_pixels import EncoderPixels, alpha_of, rgb_of
 from .pixels.orientation import swaps_sides, upright
+from .pixels.pixel_layout import planar_name
+from .pixels.planar_frame import CodedFrame, coded_frame
 from .video_look import VideoLook, look_of
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
 
-__all__ = ["TimedFrame", "VideoReader"]
+__all__ = ["PlanarFormat", "TimedFrame", "TimedPlanes", "VideoReader"]
+
+PlanarFormat: TypeAlias = Callable[[VideoLook], EncoderPixels | None]
+"""Chooses by a video's look the format in which its frames stay in planes; None for RGB."""
 
 _MAXIMUM_PIXELS = 2**26
 """8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
@@ -56,6 +61,15 @@ class TimedFrame:
     """In the same units; 0 where the file does not say."""
     alpha: NDArray[Any] | None = None
     """(H, W) of any of the two types."""
+
+
+@dataclass(frozen=True)
+class TimedPlanes:
+    """The same for a frame that stays in its planes."""
+
+    planes: CodedFrame
+    pts: int
+    duration: int
 
 
 class VideoReader:
@@ -84,6 +98,7 @@ class VideoReader:
         self._strict = strict
         self._notices = notices if notices is not None else Notices()
         self._look: VideoLook | None = None
+        self._planar: EncoderPixels | None = None
         self._refuse_cut_off()
         try:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
@@ -175,9 +190,15 @@ class VideoReader:
     def chapters(self) -> list[Chapter]:
         return self.container.chapters()
 
-    def read(self) -> Iterator[TimedFrame | Packet[Any]]:
+    def read(
+        self, planar: PlanarFormat | None = None
+    ) -> Iterator[TimedFrame | TimedPlanes | Packet[Any]]:
         """Yields every frame in order of presentation, and the packets of the other streams
-        between."""
+        between.
+
+        Args:
+            planar: None for RGB always.
+        """
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts: int | None = None
         started = time.perf_counter()
@@ -187,7 +208,7 @@ class VideoReader:
             else:
                 pts = expected_pts if item.pts is None else item.pts
                 pts = pts if earliest_pts is None else max(pts, earliest_pts)
-                timed = self._timed(item, pts)
+                timed = self._timed(item, pts, planar)
                 earliest_pts, expected_pts = pts + 1, pts + max(timed.duration, 1)
                 self.decode_times.add(time.perf_counter() - started)
                 yield timed
@@ -242,8 +263,13 @@ class VideoReader:
                 f"--strict to keep what can be decoded"
             ) from error
 
-    def samples(self, interval_seconds: float) -> Iterator[tuple[float, NDArray[Any]]]:
+    def samples(
+        self, interval_seconds: float, *, planar: bool = False
+    ) -> Iterator[tuple[float, NDArray[Any] | CodedFrame]]:
         """Frames about `interval_seconds` apart, with their times in seconds; instead of `read`.
+
+        Args:
+            planar: leave frames in planes that can be dehazed so.
 
         For a look ahead that need not be exact: half of the frames and the deblocking are left
         out where the codec allows it.
@@ -251,6 +277,7 @@ class VideoReader:
         self.codec.skip_frame = "NONREF"
         self.codec.options = {"skip_loop_filter": "all"}
         seconds, due = 0.0, float("-inf")
+        format_of = _own_planes if planar else None
         for packet in self._packets(self.stream):
             for frame in self.decoder.frames(packet):
                 if frame.pts is None:
@@ -259,10 +286,13 @@ class VideoReader:
                     seconds = float(frame.pts * self.time_base)
                 if seconds >= due:
                     due = max(due, seconds - interval_seconds) + interval_seconds
-                    yield seconds, self._timed(frame, 0).pixels
+                    timed = self._timed(frame, 0, format_of)
+                    yield seconds, timed.planes if isinstance(timed, TimedPlanes) else timed.pixels
 
-    def _timed(self, frame: VideoFrame, pts: int) -> TimedFrame:
-        """Upright RGB of the first frame's size."""
+    def _timed(
+        self, frame: VideoFrame, pts: int, planar: PlanarFormat | None
+    ) -> TimedFrame | TimedPlanes:
+        """Upright RGB, or planes, of the first frame's size."""
         if frame.width * frame.height > _MAXIMUM_PIXELS:
             raise InputError(
                 f"{self.path}: expected frames of at most 8192x8192 pixels, "
@@ -270,9 +300,13 @@ class VideoReader:
             )
         if self._look is None:
             self._look = look_of(frame, self._notices)
+            self._planar = planar(self._look) if planar else None
         look = self._look
+        duration = int(frame.duration or 0)
         deep = self._deep and (look.layout.depth > 8 or look.curve is not None)
         try:
+            if self._planar:
+                return TimedPlanes(coded_frame(frame, look.size, self._planar), pts, duration)
             rgb = rgb_of(frame, look.size, look.colours, deep=deep)
             alpha = alpha_of(frame, look.size)
         except (av.FFmpegError, ValueError) as error:
@@ -283,10 +317,17 @@ class VideoReader:
             rgb = np.take(look.curve.shown, rgb)
         if alpha is not None:
             alpha = upright(alpha, look.orientation)
-        return TimedFrame(upright(rgb, look.orientation), pts, int(frame.duration or 0), alpha)
+        return TimedFrame(upright(rgb, look.orientation), pts, duration, alpha)
 
     def __enter__(self) -> VideoReader:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.container.close()
+
+
+def _own_planes(look: VideoLook) -> EncoderPixels | None:
+    """The source's own format, where nothing but its planes is looked at."""
+    if not look.may_stay_planar:
+        return None
+    return EncoderPixels(planar_name(look.layout), look.layout, look.colours)

@@ -13,6 +13,7 @@ import numpy as np
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
@@ -29,13 +30,14 @@ from .encoders import (
     encoder_rate,
     encoder_settings,
     encoder_time_base,
+    planar_pixels,
     with_mastering,
 )
 from .formats import VIDEO_SUFFIXES
 from .notices import Notices
-from .pixels.frame_pixels import frame_of
+from .pixels.frame_pixels import EncoderPixels, frame_of
 from .video_look import VideoLook
-from .video_reader import TimedFrame
+from .video_reader import TimedFrame, TimedPlanes
 
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
@@ -145,10 +147,14 @@ class VideoWriter:
                 f"the {self._suffix} video cannot be written ({one_line(error)})"
             ) from error
 
-    def write(self, item: TimedFrame | Packet[Any]) -> None:
+    def planar_format(self, look: VideoLook) -> EncoderPixels | None:
+        """The format in which frames of this look need not become RGB; a `PlanarFormat`."""
+        return planar_pixels(self._options.encoder(self._suffix, look), look)
+
+    def write(self, item: TimedFrame | TimedPlanes | Packet[Any]) -> None:
         """Encodes a frame or copies a packet."""
         with self._failures():
-            if isinstance(item, TimedFrame):
+            if isinstance(item, (TimedFrame, TimedPlanes)):
                 with self.encode_times.measure():
                     self._encode(item)
             elif self._stream is None:
@@ -164,14 +170,14 @@ class VideoWriter:
         except av.InvalidDataError:  # damaged sound that has to be taken apart, as for MP4
             self._notices.add(f"damaged {made.stream.type} packets are left out")
 
-    def _encode(self, item: TimedFrame) -> None:
+    def _encode(self, item: TimedFrame | TimedPlanes) -> None:
         if self._stream is None:
-            self._start(item)
+            if isinstance(item, TimedPlanes):
+                self._start(item.planes.shape, alpha=False)
+            else:
+                self._start(item.pixels.shape, alpha=item.alpha is not None)
         assert self._stream is not None
-        pixels, curve = item.pixels, self._source.look.curve
-        if curve and pixels.dtype == np.uint16:
-            pixels = np.take(curve.codes, pixels)
-        frame = frame_of(pixels, item.alpha, self._pixels)
+        frame = self._frame(item)
         frame.pts, frame.time_base = item.pts, self._source.time_base
         self._durations[item.pts] = item.duration
         packets = self._stream.encode(frame)
@@ -180,10 +186,17 @@ class VideoWriter:
             calm_threads()
         self._mux(packets)
 
-    def _start(self, first: TimedFrame) -> None:
+    def _frame(self, item: TimedFrame | TimedPlanes) -> VideoFrame:
+        if isinstance(item, TimedPlanes):
+            return item.planes.for_encoder()
+        pixels, curve = item.pixels, self._source.look.curve
+        if curve and pixels.dtype == np.uint16:
+            pixels = np.take(curve.codes, pixels)
+        return frame_of(pixels, item.alpha, self._pixels)
+
+    def _start(self, shape: tuple[int, ...], *, alpha: bool) -> None:
         """Size, depth and colours are known with the first frame."""
-        source, alpha = self._source, first.alpha is not None
-        size = (first.pixels.shape[1], first.pixels.shape[0])
+        source, size = self._source, (shape[1], shape[0])
         encoder = self._options.encoder(self._suffix, source.look, alpha=alpha)
         self._pixels = encoder_pixels(
             encoder, source.look, size, alpha=alpha, notices=self._notices

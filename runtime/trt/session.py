@@ -57,6 +57,7 @@ class TensorRTSession:
             self.engine_path, model=self._model, plugin=plugin, trust=options.trust_engine
         )
         self.contract: ModelContract = self._header.contract(str(path))
+        self.takes_thumbnails = False
         self.device_times: DeviceTimes | None = None
         """The times of the batch that `run`, `run_many` or `estimate` handed out last."""
         self._cuda = open_cuda(options.cuda_binding)
@@ -95,7 +96,8 @@ class TensorRTSession:
             clear: Frames = results
             yield clear
 
-    def estimate(self, frames: DeepFrames, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002  # the engine makes its own
+    def estimate(self, frames: DeepFrames | None, thumbnail: Thumbnail | None = None) -> Grid:  # noqa: ARG002  # the engine makes its own
+        assert frames is not None
         small, factor = reduced(frames)
         values = _joined(self._results(self._parts(small), 1.0, "grid"))
         return Grid(values, self.contract.grid_stride * factor)

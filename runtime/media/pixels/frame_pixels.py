@@ -15,7 +15,7 @@ from .colour import Colours, colours_of
 from .pixel_layout import PixelLayout, layout_of, planar_name
 from .planes import fill_planes, plane_array, rgb_of_planes
 
-__all__ = ["EncoderPixels", "alpha_of", "colours_of_frame", "frame_of", "rgb_of"]
+__all__ = ["EncoderPixels", "alpha_of", "colours_of_frame", "frame_of", "mark_colours", "rgb_of"]
 
 _FULL, _LIMITED = int(ColorRange.JPEG), int(ColorRange.MPEG)
 
@@ -101,10 +101,16 @@ def frame_of(pixels: NDArray[Any], alpha: NDArray[Any] | None, target: EncoderPi
             _fill_alpha(frame, alpha, depth)
         if name != target.name:
             frame = frame.reformat(format=target.name)
-    frame.colorspace = 0 if layout.is_rgb else colours.matrix
-    frame.color_range = _FULL if layout.is_rgb or colours.full_range else _LIMITED
-    frame.color_primaries, frame.color_trc = colours.primaries, colours.transfer
+    mark_colours(frame, target)
     return frame
+
+
+def mark_colours(frame: VideoFrame, target: EncoderPixels) -> None:
+    """Sets the fields of a frame that say what its numbers mean."""
+    is_rgb, colours = target.layout.is_rgb, target.colours
+    frame.colorspace = 0 if is_rgb else colours.matrix
+    frame.color_range = _FULL if is_rgb or colours.full_range else _LIMITED
+    frame.color_primaries, frame.color_trc = colours.primaries, colours.transfer
 
 
 def _rgb_frame(pixels: NDArray[Any], alpha: NDArray[Any] | None) -> VideoFrame:

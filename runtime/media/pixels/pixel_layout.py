@@ -34,6 +34,8 @@ class PixelLayout:
     alpha: bool = False
     is_planar_yuv: bool = True
     """True if `planes` reads and writes it as it is."""
+    has_chroma: bool = True
+    """False for grey."""
 
     @property
     def name(self) -> str:
@@ -55,7 +57,9 @@ def layout_of(pixel_format: VideoFormat) -> PixelLayout:
         return PixelLayout(depth, _HALVES[found[1]], alpha=alpha)
     if len(components) < 3:  # grey, perhaps with alpha, or one bit
         plain = pixel_format.name in ("gray", "gray10le", "gray12le", "gray16le")
-        return PixelLayout(max(depth, 8), (0, 0), alpha=alpha, is_planar_yuv=plain)
+        return PixelLayout(
+            max(depth, 8), (0, 0), alpha=alpha, is_planar_yuv=plain, has_chroma=False
+        )
     chroma = (
         (16 // max(1, pixel_format.chroma_width(16))).bit_length() - 1,
         (16 // max(1, pixel_format.chroma_height(16))).bit_length() - 1,

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
@@ -99,6 +101,8 @@ class VideoWriter:
         OutputError: the container cannot hold a stream, or writing fails; also while writing.
     """
 
+    _low_latency = False
+
     def __init__(
         self,
         path: Path,
@@ -119,21 +123,24 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._is_first = True
         self._muxed = False
+        options.encoder(self._suffix)
+        with self._failures():
+            self._container = self._opened(is_recording=is_recording)
+
+    def _opened(self, *, is_recording: bool) -> OutputContainer:
         if self._suffix not in VIDEO_SUFFIXES:
             raise OutputError(
                 f"expected a video name such as NAME.mp4 or NAME.mkv, got one ending in "
                 f"{self._suffix or 'nothing'}"
             )
-        options.encoder(self._suffix)
-        with self._failures():
-            kept = _MATROSKA_OPTIONS if self._suffix in _MATROSKA else {}
-            pieces = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
-            self._container = av.open(
-                f"file:{path}",
-                "w",
-                format=_FORMATS.get(self._suffix),
-                container_options={**kept, **pieces},
-            )
+        kept = _MATROSKA_OPTIONS if self._suffix in _MATROSKA else {}
+        pieces = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
+        return av.open(
+            f"file:{self._path}",
+            "w",
+            format=_FORMATS.get(self._suffix),
+            container_options={**kept, **pieces},
+        )
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
@@ -173,12 +180,16 @@ class VideoWriter:
             pixels = np.take(curve.codes, pixels)
         frame = frame_of(pixels, item.alpha, self._pixels)
         frame.pts, frame.time_base = item.pts, self._source.time_base
+        self._mark(frame)
         self._durations[item.pts] = item.duration
         packets = self._stream.encode(frame)
         if self._is_first:
             self._is_first = False
             calm_threads()
         self._mux(packets)
+
+    def _mark(self, frame: VideoFrame) -> None:
+        """Sets what the encoder is to make of a frame."""
 
     def _start(self, first: TimedFrame) -> None:
         """Size, depth and colours are known with the first frame."""
@@ -188,7 +199,9 @@ class VideoWriter:
         self._pixels = encoder_pixels(
             encoder, source.look, size, alpha=alpha, notices=self._notices
         )
-        settings = encoder_settings(self._options, encoder, self._suffix, self._pixels)
+        settings = encoder_settings(
+            self._options, encoder, self._suffix, self._pixels, low_latency=self._low_latency
+        )
         settings = with_mastering(settings, source.look.mastering, encoder, self._notices)
         self._container.metadata.update(
             {k: v for k, v in source.metadata.items() if k.lower() not in _FILE_TAGS}

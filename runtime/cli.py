@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .cli_options import build_parser
@@ -16,6 +17,7 @@ from .command import printable, run_command
 from .doctor.about import print_diagnosis, print_models
 from .errors import BatchError, DehazeError, UsageError, masked
 from .live.address import PIPE, is_live, is_stream, read_address, shown_address
+from .media.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer
@@ -222,6 +224,8 @@ def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
 def _run_live(options: argparse.Namespace) -> None:
     """Dehazes a camera, a stream or a pipe until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
+    if not is_live(options.input) and Path(options.input).suffix.lower() in IMAGE_SUFFIXES:
+        raise UsageError(f"{options.input}: a picture is no stream; name a video or a camera")
     if options.segment and (options.output in (None, PIPE) or is_stream(options.output)):
         raise UsageError("--segment is for a recording; name an OUTPUT such as street.mp4")
     if options.preview_host and options.preview is None:

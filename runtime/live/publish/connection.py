@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
@@ -42,7 +43,7 @@ class Connection:
     receiver (RTCP's reports, HLS's dates): each frame has the time of its arrival here.
 
     Args:
-        first: a frame that says size and colours; it is not sent, for it is old once that is done.
+        first: a frame that says size and colours; it is not sent.
 
     Raises:
         ConnectionLostError: there is none; also while sending.
@@ -57,7 +58,8 @@ class Connection:
         encode_times: StageTimes,
         first: LiveFrame,
     ) -> None:
-        self.unsent = 1
+        self.unsent = 0
+        self._keeps_all = source.lossless
         self._time_base = source.time_base
         self._base: int | None = None
         self._last_sound = 0
@@ -68,45 +70,55 @@ class Connection:
         self._answers = self._process.stdout
         pipe = _AtOnce(self._process.stdin)
         try:
-            pipe.write(_order(target, source))
-            self._writer = StreamWriter(cast(BinaryIO, pipe), source, encoder)
-            self._writer.encode_times = encode_times
-            for pts in _HEADER_PTS:
-                self._writer.write(replace(first, pts=pts))
-            answer = self._answer()
-            if answer["error"] is not None:
-                raise ConnectionLostError(answer["error"], missing=answer["missing"])
-        except BaseException as error:
+            with self._losses():
+                pipe.write(_order(target, source))
+                self._writer = StreamWriter(cast(BinaryIO, pipe), source, encoder)
+                self._writer.encode_times = encode_times
+                for pts in _HEADER_PTS:
+                    self._writer.write(replace(first, pts=pts))
+            if lost := self._answer():
+                raise lost
+        except BaseException:
             self.cut()
-            if isinstance(error, BrokenPipeError):
-                raise ConnectionLostError(self._answer()["error"]) from error
             raise
         self._connected = time.monotonic()
         self._writer.ask_for_key_frame()
 
-    def _answer(self) -> dict[str, Any]:
-        """The next line of the process; where it ended without one, its limit has ended it."""
+    @contextmanager
+    def _losses(self) -> Iterator[None]:
+        """Turns the end of the process into what it says of it."""
+        try:
+            yield
+        except (OutputError, OSError) as error:
+            if not isinstance(error.__cause__ or error, OSError):
+                raise  # of the encoder
+            raise self._loss() from error
+
+    def _loss(self) -> ConnectionLostError:
+        return self._answer() or ConnectionLostError("the connection ended")
+
+    def _answer(self) -> ConnectionLostError | None:
+        """Waits for the next line of the process; None where that says that it is connected."""
         line = self._answers.readline()
-        silent = {"error": "the receiver does not answer", "missing": False}
-        answer: dict[str, Any] = json.loads(line) if line else silent
-        return answer
+        if not line:  # its limit has ended it
+            return ConnectionLostError("the receiver does not answer")
+        answer = json.loads(line)
+        if answer["error"] is None:
+            return None
+        return ConnectionLostError(answer["error"], missing=answer["missing"])
 
     def send(self, item: LiveFrame | Sound) -> None:
         """Sends a frame or a packet of sound."""
-        try:
+        with self._losses():
             if isinstance(item, Sound):
                 self._send_sound(item)
             else:
                 self._send_frame(item)
-        except (OutputError, OSError) as error:
-            if self._process.poll() is None and not isinstance(error, OSError):
-                raise  # of the encoder
-            raise ConnectionLostError(self._answer()["error"]) from error
 
     def _send_frame(self, frame: LiveFrame) -> None:
         if self._base is None:
             waited = frame.arrived - self._connected
-            if waited <= 0:  # it came while the connection was made
+            if waited <= 0 and not self._keeps_all:  # it came while the connection was made
                 self.unsent += 1
                 return
             begin = len(_HEADER_PTS)
@@ -127,15 +139,15 @@ class Connection:
         """
         assert self._process.stdin
         try:
-            self._writer.finish()
-            self._process.stdin.close()
-            code = self._process.wait(_END_SECONDS)
-        except (OutputError, OSError, subprocess.TimeoutExpired) as error:
-            raise ConnectionLostError(self._answer()["error"]) from error
+            with self._losses():
+                self._writer.finish()
+                self._process.stdin.close()
+            if self._process.wait(_END_SECONDS):
+                raise self._loss()
+        except subprocess.TimeoutExpired as error:
+            raise ConnectionLostError("the receiver does not take the end") from error
         finally:
             self.cut()
-        if code:
-            raise ConnectionLostError(self._answer()["error"])
 
     def cut(self) -> None:
         """Ends the process at once; a connection that is gone has no other end."""

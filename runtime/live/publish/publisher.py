@@ -179,6 +179,7 @@ class Publisher:
         )
         self._has_sent = True
         self._reconnection.note_return()
+        self._connection.send(first)
 
     def _lose(self, error: ConnectionLostError) -> None:
         """Waits for the next try.
@@ -189,7 +190,7 @@ class Publisher:
         if self._connection:
             self.unsent += self._connection.unsent
             self._connection.cut()
-        self.unsent += 1
+        self.unsent += 1  # the frame that it was noticed with
         self._connection = None
         if not self._has_sent:
             raise OutputError(f"{self._name}: {self._explained(error)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -86,9 +87,11 @@ def _target(address: str) -> StreamTarget:
 
 
 def _playlist(path: Path) -> StreamTarget:
-    segments = str(path.with_suffix("")).replace("%", "%%")
-    options = _HLS_OPTIONS | {"hls_segment_filename": f"file:{segments}-%d.ts"}
-    return StreamTarget(f"file:{path}", "hls", options, TS_SOUND, is_local=True)
+    # Absolute: so a colon makes no protocol of a name. Behind file: no segment would be deleted.
+    path = path.absolute()
+    segments = path.with_suffix("")
+    options = _HLS_OPTIONS | {"hls_segment_filename": f"{segments}-%d.ts"}
+    return StreamTarget(str(path), "hls", options, TS_SOUND, is_local=True)
 
 
 def _make_way(playlist: Path, *, overwrite: bool) -> None:
@@ -96,5 +99,16 @@ def _make_way(playlist: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{playlist} exists; name another output or use --overwrite")
     try:
         playlist.parent.mkdir(parents=True, exist_ok=True)
+        if playlist.exists():
+            _remove_unlisted(playlist)
     except OSError as error:
         raise OutputError(f"{playlist}: cannot be written ({one_line(error)})") from error
+
+
+def _remove_unlisted(playlist: Path) -> None:
+    """Removes the segment that an earlier run had no time to remove."""
+    listed = playlist.read_text(errors="replace").splitlines()
+    for segment in playlist.parent.glob(f"{glob.escape(playlist.stem)}-*.ts"):
+        number = segment.stem.removeprefix(f"{playlist.stem}-")
+        if number.isdecimal() and segment.name not in listed:
+            segment.unlink()

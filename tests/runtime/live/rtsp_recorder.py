@@ -4,7 +4,7 @@ Run by Debian's own python3, for which alone python3-gi is built: rtsp_recorder.
 After the line "ready" standard output carries, of each access unit of H.264 and each packet of AAC,
 a letter (v or a), four bytes with its length and itself. With --sound a stream has both.
 Needs: apt-get install gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base
-gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
+gstreamer1.0-plugins-good
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  # versions come first
 
 SINK = "appsink name={} emit-signals=true sync=false"
-VIDEO = "rtph264depay name=depay0 ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au"
+VIDEO = "rtph264depay name=depay0 ! video/x-h264,stream-format=byte-stream,alignment=au"
 SOUND = "rtpmp4gdepay name=depay1"
 writing = threading.Lock()
 

@@ -9,13 +9,15 @@ import signal
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .cli_options import build_parser
 from .command import printable, run_command
 from .doctor.about import print_diagnosis, print_models
 from .errors import BatchError, DehazeError, UsageError, masked
-from .live.address import PIPE, is_live, read_address, shown_address
+from .live.address import PIPE, is_live, is_stream, read_address, shown_address
+from .media.formats import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from .dehazer import Dehazer
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = print_models if options.list_models else _run_telling_json
-    live = not options.list_models and is_live(options.input)
+    live = not options.list_models and _is_live_run(options)
     left = "what was recorded is kept" if live else "the unfinished output was removed"
     return run_command(parser.prog, lambda: action(options), left)
 
@@ -57,6 +59,8 @@ def _name_inputs(options: argparse.Namespace) -> None:
         options.inputs = paths
     elif is_live(paths[0]) and len(paths) == 2:  # its recording may be written over
         options.inputs, options.output = paths[:1], paths[1]
+    elif len(paths) > 1 and is_stream(paths[-1]):
+        options.inputs, options.output = paths[:-1], paths[-1]
     else:
         options.inputs, options.output = split_paths(paths)
         if len(paths) == 2 and options.output is None:
@@ -66,6 +70,10 @@ def _name_inputs(options: argparse.Namespace) -> None:
                 file=sys.stderr,
             )
     options.input = options.inputs[0]
+
+
+def _is_live_run(options: argparse.Namespace) -> bool:
+    return is_live(options.input) or is_stream(options.output or "")
 
 
 def _run_telling_json(options: argparse.Namespace) -> None:
@@ -92,13 +100,15 @@ def _print_json(figures: dict[str, Any], options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     options.inputs[0] = options.input = read_address(options.input)
-    live = [name for name in options.inputs if is_live(name)]
+    options.output = options.output and read_address(options.output)
+    is_sent = is_stream(options.output or "")
+    live = [name for name in options.inputs if is_live(name)] + [options.output] * is_sent
     if not live:
         _run_files(options)
         return
     if len(options.inputs) > 1:
-        raise UsageError(f"{live[0]} is live: expected no other input beside it")
-    wants_live = any(getattr(options, name) for name in _ONLY_LIVE)
+        raise UsageError(f"{shown_address(live[0])} is live: expected one input, no other beside")
+    wants_live = is_sent or any(getattr(options, name) for name in _ONLY_LIVE)
     from .files.download import downloaded
 
     with downloaded("" if wants_live else options.input) as path:
@@ -214,7 +224,9 @@ def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
 def _run_live(options: argparse.Namespace) -> None:
     """Dehazes a camera, a stream or a pipe until it ends or is stopped."""
     _refuse_unused(options, _ONLY_FILES, "files")
-    if options.segment and options.output in (None, PIPE):
+    if not is_live(options.input) and Path(options.input).suffix.lower() in IMAGE_SUFFIXES:
+        raise UsageError(f"{options.input}: a picture is no stream; name a video or a camera")
+    if options.segment and (options.output in (None, PIPE) or is_stream(options.output)):
         raise UsageError("--segment is for a recording; name an OUTPUT such as street.mp4")
     if options.preview_host and options.preview is None:
         raise UsageError("--preview-host needs --preview PORT")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .command import positive_float, positive_int
 from .errors import UsageError
-from .live.address import LIVE_HELP, FrameMode, frame_mode
+from .live.address import LIVE_HELP, STREAM_HELP, FrameMode, frame_mode
 from .model.shipped import DEFAULT_MODEL
 
 __all__ = ["build_parser"]
@@ -44,7 +44,7 @@ def build_parser() -> argparse.ArgumentParser:
         "-o",
         metavar="OUTPUT",
         help="file or folder to write (default: beside the input, see --suffix); for live input, a "
-        "video to record, or - to write raw RGB24 frames to standard output",
+        f"video to record, or - to write raw RGB24 frames to standard output; {STREAM_HELP}",
     )
     add("--json", action="store_true", help="print the result as one JSON object")
     add("--doctor", action="store_true", help="check what works on this machine and exit")
@@ -135,7 +135,8 @@ def _add_live(group: argparse._ArgumentGroup) -> None:
         "--give-up",
         type=positive_float,
         metavar="SECONDS",
-        help="stop when a lost stream has not come back after this time (default: keep trying)",
+        help="stop when a lost stream, in or out, has not come back after this time (default: keep "
+        "trying)",
     )
     add(
         "--preview",

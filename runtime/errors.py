@@ -94,9 +94,12 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 
+_STREAM_KEY = re.compile(r"(rtmps?://[^/\s]+/[^/\s]+/)\S*[^\s:;,]", re.IGNORECASE)
+"""The last part of an RTMP address lets everybody who knows it send."""
+
 
 def masked(text: str, *, is_address: bool = False) -> str:
-    """The text with *** for every password in an address or a GStreamer pipeline.
+    """The text with *** for every password or stream key in an address or a GStreamer pipeline.
 
     Every message, log line, page and JSON that may hold an address passes through here. In doubt it
     hides too much: all up to the last @, for passwords hold what they should not.
@@ -107,6 +110,7 @@ def masked(text: str, *, is_address: bool = False) -> str:
     if "://" not in text and "gst:" not in text and not is_address:
         return text  # a file may be called key=1.png
     text = (_IN_ADDRESS if is_address else _IN_WORDS).sub(_masked_account, text)
+    text = _STREAM_KEY.sub(r"\1***", text)
     return _NAMED.sub(r"\g<name>\g<equals>***", text)
 
 

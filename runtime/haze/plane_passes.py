@@ -9,7 +9,6 @@ conversion back take 14.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar

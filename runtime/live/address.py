@@ -1,4 +1,4 @@
-"""Reads the addresses of live INPUTs. Light, since `dehaze-run --help` imports it."""
+"""Reads the addresses of live INPUTs and OUTPUTs. Light, since `dehaze-run --help` imports it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from ..errors import UsageError, masked, one_line
 __all__ = [
     "LIVE_HELP",
     "PIPE",
+    "STREAM_HELP",
     "FrameMode",
     "frame_mode",
     "is_live",
+    "is_stream",
     "read_address",
     "shown_address",
 ]
@@ -26,9 +28,15 @@ LIVE_HELP = (
     "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw); "
     "env:NAME or @FILE where the address is not for everybody who sees the list of processes"
 )
+STREAM_HELP = (
+    "a stream: rtsp://…, rtmp://…, srt://… or udp://… (MPEG-TS), a playlist folder/live.m3u8 (HLS), "
+    "or v4l2:///dev/video9, a virtual camera"
+)
 
 _ENVIRONMENT, _FILE = "env:", "@"
 _SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "gst:")
+_STREAM_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "rtmps://", "srt://", "udp://", "v4l2://")
+_PLAYLIST = ".m3u8"
 _MAXIMUM_PIXELS = 2**26
 _MODE = re.compile(r"(\d+)x(\d+)@(\d+(?:\.\d+)?|\d+/\d+)")
 
@@ -61,7 +69,8 @@ def frame_mode(text: str) -> FrameMode:
 
 
 def read_address(text: str) -> str:
-    """The address that an INPUT stands for: env:NAME and @FILE say where it is, others are it.
+    """The address that an INPUT or OUTPUT stands for: env:NAME and @FILE say where it is, others
+    are it.
 
     The scheme comes out in lower case. A file whose name begins so is written ./@name.
 
@@ -80,10 +89,11 @@ def read_address(text: str) -> str:
         except (OSError, ValueError) as error:
             raise UsageError(f"{text}: no address can be read there ({one_line(error)})") from error
     scheme, mark, rest = address.partition(":")
-    if mark and f"{scheme.lower()}:{rest}".startswith(_SCHEMES):
+    if mark and f"{scheme.lower()}:{rest}".startswith(_SCHEMES + _STREAM_SCHEMES):
         address = f"{scheme.lower()}:{rest}"
     elsewhere = text.startswith((_ENVIRONMENT, _FILE))
-    if elsewhere and not (is_live(address) and address.isprintable()):
+    known = is_live(address) or is_stream(address)
+    if elsewhere and not (known and address.isprintable()):
         raise UsageError(f"{text}: expected one address of a camera or stream in it")
     return address
 
@@ -93,6 +103,16 @@ def is_live(address: str) -> bool:
     return address == PIPE or address.isdecimal() or address.startswith(_SCHEMES)
 
 
+def is_stream(address: str) -> bool:
+    """Returns whether an OUTPUT is sent somewhere and no file that is complete one day."""
+    scheme, mark, rest = address.partition(":")
+    if mark and f"{scheme.lower()}:{rest}".startswith(_STREAM_SCHEMES):
+        return True
+    return address.lower().endswith(_PLAYLIST)
+
+
 def shown_address(address: str) -> str:
     """The address without its password, for messages, figures and the preview."""
-    return "standard input" if address == PIPE else masked(address, is_address=is_live(address))
+    if address == PIPE:
+        return "standard input"
+    return masked(address, is_address=is_live(address) or is_stream(address))

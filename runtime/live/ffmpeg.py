@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,13 +19,13 @@ from ..errors import InputError, one_line
 from ..media.pixels.colour import BT601, colours_of
 from ..media.pixels.frame_pixels import rgb_of
 from ..media.video_look import VideoLook
+from .reconnection import Reconnection
 from .source import LiveFrame, LiveSource
 
 __all__ = ["AvAddress", "AvSource"]
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
 """Seconds after which a silent camera counts as lost."""
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _END_SECONDS = 1.0
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Formats without times, for which FFmpeg makes up 25 frames per second."""
@@ -70,11 +69,15 @@ class AvSource(LiveSource):
     ) -> None:
         super().__init__(name, stop)
         self._address = address
-        self._tell = tell
         self._explain = explain
-        self._patience = float("inf") if give_up_seconds is None else give_up_seconds
-        self._lost_at: float | None = None
-        self._delay = _FIRST_DELAY
+        self._reconnection = Reconnection(
+            name,
+            stop,
+            tell=tell,
+            give_up=InputError,
+            advice="check the camera and the network",
+            give_up_seconds=give_up_seconds,
+        )
         try:
             self._open()
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -97,6 +100,7 @@ class AvSource(LiveSource):
         self._stream.codec_context.thread_type = "SLICE"
         self._stream.codec_context.flags |= Flags.low_delay
         self._timed_by_camera = self._container.format.name not in _UNTIMED_FORMATS
+        self.sound = next(iter(self._container.streams.audio), None)
 
     def _describe(self) -> None:
         """Notes the properties that a recording takes over, from the first connection."""
@@ -143,15 +147,20 @@ class AvSource(LiveSource):
     def _connection(self) -> Iterator[LiveFrame]:
         """The frames of one connection."""
         self._played_seconds = 0.0
-        for packet in self._container.demux(self._stream):
+        heard = [self.sound] if self.sound and self.on_sound else []
+        for packet in self._container.demux(self._stream, *heard):
             started = time.perf_counter()
+            if packet.stream != self._stream:
+                self._hand_on_sound(packet)
+                continue
             for frame in self._decoded(packet):
                 pixels = rgb_of(frame, self.size, self.look.colours)
                 self.capture_times.add(time.perf_counter() - started)
                 seconds = frame.time if self._timed_by_camera else None
                 if seconds is not None:
                     self._played_seconds = seconds
-                    self._wait_for_turn(seconds)
+                    if self._address.is_paced:
+                        self._wait_for_turn(seconds)
                 if self._stop.is_set():
                     return
                 yield self._timed(pixels, seconds)
@@ -162,12 +171,6 @@ class AvSource(LiveSource):
             return self._stream.codec_context.decode(packet)
         except av.InvalidDataError:  # what a network loses; the next whole picture mends it
             return []
-
-    def _wait_for_turn(self, seconds: float) -> None:
-        if self._address.is_paced:
-            ahead = self._clock.ahead(seconds, time.monotonic())
-            while ahead > 0 and not self._stop.wait(min(ahead, 0.1)):
-                ahead = self._clock.ahead(seconds, time.monotonic())
 
     def _is_played_out(self) -> bool:
         """Returns whether a stream of known length is at its end, such as a file on a server."""
@@ -182,36 +185,23 @@ class AvSource(LiveSource):
         Raises:
             InputError: no frame came for `give_up_seconds`.
         """
-        if self._lost_at is None:
-            self._tell(f"{self.name}: lost ({reason}); trying to reconnect")
-            self._lost_at, self._delay, self.connected = time.monotonic(), _FIRST_DELAY, False
+        self._reconnection.note_loss(reason)
+        self.connected, self.sound = False, None
         self._container.close()
         self._clock.restart()
-        while True:
-            left = self._patience - (time.monotonic() - self._lost_at)
-            if left <= 0:
-                raise InputError(
-                    f"{self.name}: lost and not back within {self._patience:g} s ({reason}); "
-                    f"check the camera and the network"
-                )
-            # Jitter: a hundred cameras behind one switch must not come back in step.
-            if self._stop.wait(min(self._delay * random.uniform(0.5, 1), left)):
-                return False
-            self._delay = min(2 * self._delay, _LONGEST_DELAY)
+        while self._reconnection.wait(reason):
             try:
                 self._open()
             except (av.FFmpegError, OSError, ValueError) as error:
                 reason = one_line(error)
             else:
                 return True
+        return False
 
     def _note_return(self) -> None:
         """Reports a stream's return at its first frame: a server may answer without a picture."""
-        if self._lost_at is not None:
-            away = time.monotonic() - self._lost_at
-            self._tell(f"{self.name}: back after {away:.1f} s")
-            self._lost_at, self.connected = None, True
-            self.reconnects += 1
+        self._reconnection.note_return()
+        self.connected, self.reconnects = True, self._reconnection.count
 
     def _close(self) -> None:
         self._container.close()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import UsageError
-from .address import PIPE, FrameMode, shown_address
+from .address import PIPE, FrameMode, is_live, shown_address
 from .source import LiveSource
 
 __all__ = ["open_source"]
@@ -27,7 +28,7 @@ def open_source(
     tell: Callable[[str], None],
     give_up_seconds: float | None = None,
 ) -> LiveSource:
-    """Opens a live input, see `address.is_live`.
+    """Opens a live input, see `address.is_live`; a video file is played in its own time.
 
     Args:
         mode: size and frame rate of raw frames; for a camera, those to request.
@@ -40,6 +41,10 @@ def open_source(
         UsageError: an address that makes no sense.
     """
     name = shown_address(address)
+    if not is_live(address):
+        from .video_file import VideoFileSource
+
+        return VideoFileSource(Path(address), stop)
     if address == PIPE:
         from .raw import RawSource
 

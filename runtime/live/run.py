@@ -29,11 +29,11 @@ from ..prefetch import Prefetch
 from ..preview.server import PreviewServer
 from ..stream import DehazedFrame
 from ..timing import stages_in_words
-from .address import PIPE, FrameMode
+from .address import PIPE, FrameMode, is_stream, shown_address
 from .figures import LiveFigures
 from .newest_frame import NewestFrame
 from .open_source import open_source
-from .sinks import LiveSink, open_sink
+from .sinks import LiveSink, open_sink, sending_figures
 from .source import LiveFrame
 
 __all__ = ["LiveOptions", "live_closing_line", "run_live"]
@@ -83,8 +83,10 @@ def run_live(
     disk is full, the process is killed. Of a killed run the next one makes `NAME-recovered`.
 
     Args:
-        source: an address for which `address.is_live` holds.
-        target: a video file, `-` for raw frames on standard output, None for the preview alone.
+        source: an address for which `address.is_live` holds, or a video file, which is played in
+            its own time.
+        target: a video file, a stream (see `address.is_stream`), `-` for raw frames on standard
+            output, None for the preview alone.
         process: takes (H, W, 3) uint8 RGB; called from one thread, which is not the caller's.
         on_frame: called after each frame.
         tell: called with one line for each thing to know on the way.
@@ -98,7 +100,8 @@ def run_live(
     options = options or LiveOptions()
     if target is None and options.preview_port is None:
         raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
-    if target not in (None, PIPE):
+    is_file = target not in (None, PIPE) and not is_stream(target)
+    if is_file:
         for path in remove_leftovers(Path(target).parent):
             tell(f"a run before this one was killed; what it recorded is {path}")
     stop = threading.Event()
@@ -111,8 +114,10 @@ def run_live(
             camera,
             options.encoder,
             stop,
+            tell=tell,
             overwrite=options.overwrite,
             segment_seconds=options.segment_seconds,
+            give_up_seconds=patience,
         ) as output,
     ):
         captured = Prefetch(camera.read()) if camera.lossless else NewestFrame(camera.read(), stop)
@@ -135,13 +140,14 @@ def run_live(
                 lost = error
             finally:
                 stop.set()
-        is_file = target not in (None, PIPE)
         if is_file and not figures.frames:  # a video without a frame is none
             raise lost or InputError(f"{camera.name}: ended before its first frame")
     if lost:
         kept = f"; {target} holds the {figures.frames} frames before" if is_file else ""
         raise InputError(f"{lost}{kept}") from lost
-    return {"input": camera.name, "output": target, **figures.summary()}
+    shown = shown_address(target) if target and is_stream(target) else target
+    sent = sending_figures(output)
+    return {"input": camera.name, "output": shown, **figures.summary(), **sent}
 
 
 def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
@@ -200,8 +206,10 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
 def live_closing_line(figures: dict[str, Any]) -> str:
     """The line that a run prints at its end, without --json."""
     stages = stages_in_words(figures, ("capture", "inference", "encode", "latency"))
+    unsent = f"{figures['unsent']} not sent, " if "unsent" in figures else ""
     return (
         f"{printable(figures['output'] or figures['input'])}: {figures['frames']} frames in "
-        f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {figures['fps']:.1f} fps; "
+        f"{figures['seconds']:.1f} s, {figures['dropped']} dropped, {unsent}"
+        f"{figures['fps']:.1f} fps; "
         f"{stages}"
     )

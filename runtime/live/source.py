@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ from ..timing import StageTimes
 if TYPE_CHECKING:
     from av.container.core import Chapter  # in PyAV's stubs alone
 
-__all__ = ["KEPT_TIMES", "CameraClock", "LiveFrame", "LiveSource"]
+__all__ = ["KEPT_TIMES", "CameraClock", "LiveFrame", "LiveSource", "Sound"]
 
 KEPT_TIMES = 3000
 """Percentiles of a run of days are those of its last 3000 frames."""
@@ -34,6 +35,16 @@ class LiveFrame(TimedFrame):
 
     arrived: float = 0.0
     """When it was here, by time.monotonic(), in seconds."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A packet of sound as it came; it outlives the connection that it came by."""
+
+    data: bytes
+    pts: int
+    """Its place in time, in the unit of the frames' and by the same clock."""
+    duration: int
 
 
 class LiveSource:
@@ -54,6 +65,10 @@ class LiveSource:
         self.look = VideoLook()
         self.pixel_ratio: Fraction | None = None
         self.others: list[Stream] = []
+        self.sound: Stream | None = None
+        """Its first stream of sound."""
+        self.on_sound: Callable[[Sound], None] | None = None
+        """Takes the packets of sound, by the thread that reads."""
         self.metadata: dict[str, str] = {}
         self.tags: dict[str, str] = {}
         self.disposition = 0
@@ -84,6 +99,21 @@ class LiveSource:
         """The frame that arrived just now: (H, W, 3) uint8 RGB."""
         now = time.monotonic()
         return LiveFrame(pixels, self._clock.ticks(camera_seconds, now), 0, arrived=now)
+
+    def _wait_for_turn(self, seconds: float) -> None:
+        """Waits until a frame of a source that comes ahead of time is due."""
+        ahead = self._clock.ahead(seconds, time.monotonic())
+        while ahead > 0 and not self._stop.wait(min(ahead, 0.1)):
+            ahead = self._clock.ahead(seconds, time.monotonic())
+
+    def _hand_on_sound(self, packet: Packet[Any]) -> None:
+        """Gives a packet of `sound` to `on_sound`."""
+        if self.on_sound is None or not packet.size or packet.pts is None:
+            return
+        place = self._clock.place(float(packet.pts * packet.time_base))
+        if place is not None:
+            duration = round((packet.duration or 0) * packet.time_base / self.time_base)
+            self.on_sound(Sound(bytes(packet), place, duration))
 
     def _close(self) -> None:
         """Gives the device or connection back."""
@@ -135,6 +165,12 @@ class CameraClock:
         if self._first_now is None:
             return 0.0
         return self._next(camera_seconds, now) - (now - self._first_now)
+
+    def place(self, camera_seconds: float) -> int | None:
+        """The place of sound between the frames, in 1/90000 s; None where no frame has come."""
+        if self._last_camera is None:
+            return None
+        return round((self._seconds + camera_seconds - self._last_camera) * _TICKS_PER_SECOND)
 
     def ticks(self, camera_seconds: float | None, now: float) -> int:
         """The frame's place in time, in 1/90000 s, larger than that of every frame before."""

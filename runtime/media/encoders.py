@@ -40,6 +40,18 @@ _SETTINGS = {
     "libsvtav1": {"preset": "10"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "6", "row-mt": "1", "b": "0"},
 }
+_LOW_LATENCY = {
+    # Parameter sets before every key frame: who joins later need not have seen the first.
+    "libx264": {"tune": "zerolatency", "forced-idr": "1", "x264-params": "repeat-headers=1"},
+    "libx265": {
+        "tune": "zerolatency",
+        "forced-idr": "1",
+        "x265-params": "log-level=error:repeat-headers=1",
+    },
+    "libsvtav1": {"svtav1-params": "pred-struct=1"},
+    "libvpx-vp9": {"lag-in-frames": "0"},
+}
+"""What makes an encoder answer each frame at once, without a look ahead."""
 os.environ.setdefault("SVT_LOG", "1")  # errors alone: SVT-AV1 greets on standard error
 _QUANTISED = frozenset({"mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "msmpeg4", "wmv1", "wmv2"})
 """Encoders that take a quantiser instead of a CRF; without one they aim at 200 kbit/s."""
@@ -51,6 +63,7 @@ _FINEST_MPEG4 = 65_535
 _LIMITED_ALONE = frozenset({"mpeg1video", "mpeg2video", "prores", "prores_ks", "prores_aw"})
 """Encoders whose streams cannot say that they have the full range."""
 _FULL_ALONE = frozenset({"mjpeg"})
+_COMMON = "yuv420p"
 _NO_DEEP = frozenset({".avi", ".flv", ".wmv", ".asf", ".3gp", ".3g2", ".mpg", ".mpeg"})
 """Containers for players that know no HEVC."""
 
@@ -94,9 +107,18 @@ class EncoderOptions:
 
 
 def encoder_settings(
-    options: EncoderOptions, encoder: str, suffix: str, pixels: EncoderPixels
+    options: EncoderOptions,
+    encoder: str,
+    suffix: str,
+    pixels: EncoderPixels,
+    *,
+    low_latency: bool = False,
 ) -> dict[str, str]:
-    """The encoder's own options."""
+    """The encoder's own options.
+
+    Args:
+        low_latency: each frame comes out before the next goes in.
+    """
     no_reordering = {"bf": "0"} if suffix == ".avi" else {}  # AVI cannot hold it
     if encoder in _QUANTISED:
         return {"flags": "+qscale", "global_quality": str(118 * max(2, options.quality // 6))}
@@ -104,7 +126,8 @@ def encoder_settings(
         return {"profile": "4444"}
     if encoder not in _SETTINGS:
         return {}
-    return {"crf": str(options.quality), **_SETTINGS[encoder], **no_reordering}
+    at_once = _LOW_LATENCY[encoder] if low_latency else {}
+    return {"crf": str(options.quality), **_SETTINGS[encoder], **no_reordering, **at_once}
 
 
 def with_mastering(
@@ -158,6 +181,7 @@ def encoder_pixels(
         notices: takes what is lost.
     """
     offered = [layout.name for layout in Codec(encoder, "w").video_formats or ()]
+    offered = offered or [_COMMON]  # rawvideo takes all
     if encoder == "libx265":  # few decoders know HEVC's alpha
         offered = [name for name in offered if not name.startswith("yuva")]
     even = size[0] % 2 == 0 and size[1] % 2 == 0

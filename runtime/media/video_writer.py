@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import av
 import numpy as np
+from av.container import OutputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
@@ -101,6 +102,8 @@ class VideoWriter:
         OutputError: the container cannot hold a stream, or writing fails; also while writing.
     """
 
+    _low_latency = False
+
     def __init__(
         self,
         path: Path,
@@ -121,21 +124,24 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._is_first = True
         self._muxed = False
+        options.encoder(self._suffix)
+        with self._failures():
+            self._container = self._opened(is_recording=is_recording)
+
+    def _opened(self, *, is_recording: bool) -> OutputContainer:
         if self._suffix not in VIDEO_SUFFIXES:
             raise OutputError(
                 f"expected a video name such as NAME.mp4 or NAME.mkv, got one ending in "
                 f"{self._suffix or 'nothing'}"
             )
-        options.encoder(self._suffix)
-        with self._failures():
-            kept = _MATROSKA_OPTIONS if self._suffix in _MATROSKA else {}
-            pieces = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
-            self._container = av.open(
-                f"file:{path}",
-                "w",
-                format=_FORMATS.get(self._suffix),
-                container_options={**kept, **pieces},
-            )
+        kept = _MATROSKA_OPTIONS if self._suffix in _MATROSKA else {}
+        pieces = _IN_PIECES.get(self._suffix, {}) if is_recording else {}
+        return av.open(
+            f"file:{self._path}",
+            "w",
+            format=_FORMATS.get(self._suffix),
+            container_options={**kept, **pieces},
+        )
 
     @contextlib.contextmanager
     def _failures(self) -> Iterator[None]:
@@ -179,6 +185,7 @@ class VideoWriter:
         assert self._stream is not None
         frame = self._frame(item)
         frame.pts, frame.time_base = item.pts, self._source.time_base
+        self._mark(frame)
         self._durations[item.pts] = item.duration
         packets = self._stream.encode(frame)
         if self._is_first:
@@ -194,6 +201,9 @@ class VideoWriter:
             pixels = np.take(curve.codes, pixels)
         return frame_of(pixels, item.alpha, self._pixels)
 
+    def _mark(self, frame: VideoFrame) -> None:
+        """Sets what the encoder is to make of a frame."""
+
     def _start(self, shape: tuple[int, ...], *, alpha: bool) -> None:
         """Size, depth and colours are known with the first frame."""
         source, size = self._source, (shape[1], shape[0])
@@ -201,7 +211,9 @@ class VideoWriter:
         self._pixels = encoder_pixels(
             encoder, source.look, size, alpha=alpha, notices=self._notices
         )
-        settings = encoder_settings(self._options, encoder, self._suffix, self._pixels)
+        settings = encoder_settings(
+            self._options, encoder, self._suffix, self._pixels, low_latency=self._low_latency
+        )
         settings = with_mastering(settings, source.look.mastering, encoder, self._notices)
         self._container.metadata.update(
             {k: v for k, v in source.metadata.items() if k.lower() not in _FILE_TAGS}

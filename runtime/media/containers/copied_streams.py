@@ -13,7 +13,7 @@ from ...errors import OutputError, one_line
 from ..notices import Notices
 from .subtitle_text import converted, is_text
 
-__all__ = ["CopiedStreams"]
+__all__ = ["TS_SOUND", "CopiedStreams"]
 
 _MP4 = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
 _TS = frozenset({".ts", ".mts", ".m2ts"})
@@ -27,7 +27,7 @@ _SUBTITLES = {
     ".mpeg": frozenset({"dvd_subtitle"}),
 }
 """The subtitles that a file holds as they are; Matroska takes whatever FFmpeg lets it."""
-_TS_SOUND = frozenset(
+TS_SOUND = frozenset(
     [
         "aac",
         "aac_latm",
@@ -45,6 +45,7 @@ _TS_SOUND = frozenset(
         "s302m",
     ]
 )
+"""The sound that an MPEG transport stream holds."""
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_", "_statistics_", "rotate", "alpha_mode")
 
 
@@ -97,7 +98,7 @@ class CopiedStreams:
     def _add_sound(self, stream: Stream) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
         try:
-            if self._suffix in _TS and name not in _TS_SOUND:
+            if self._suffix in _TS and name not in TS_SOUND:
                 raise ValueError(f"MPEG transport streams hold no {name}")
             self._copy(stream)
         except (av.FFmpegError, ValueError) as error:

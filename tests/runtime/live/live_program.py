@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--segment", type=float)
     parser.add_argument("--preview", type=int)
     parser.add_argument("--side-by-side", action="store_true")
+    parser.add_argument("--overwrite", action="store_true")
     given = parser.parse_args()
     options = LiveOptions(
         mode=frame_mode(given.mode) if given.mode else None,
@@ -38,6 +39,7 @@ def main() -> int:
         segment_seconds=given.segment,
         preview_port=given.preview,
         side_by_side=given.side_by_side,
+        overwrite=given.overwrite,
         about={"model": "edge" if given.model else "inverted", "backend": "onnxruntime"},
     )
     target = None if given.target == "none" else given.target

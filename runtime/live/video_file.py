@@ -1,0 +1,68 @@
+"""Plays a video file in its own time, for an OUTPUT that is watched while it runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from av.packet import Packet
+from numpy.typing import NDArray
+
+from ..media.pixels.colour import UNSPECIFIED, colours_of
+from ..media.video_look import VideoLook
+from ..media.video_reader import TimedFrame, VideoReader
+from .source import LiveFrame, LiveSource
+
+__all__ = ["VideoFileSource"]
+
+
+class VideoFileSource(LiveSource):
+    """A video file as a camera: frames come when they are due, as an SDR display shows them.
+
+    Raises:
+        InputError: it cannot be read; also while reading.
+    """
+
+    def __init__(self, path: Path, stop: threading.Event) -> None:
+        super().__init__(str(path), stop)
+        self._reader = VideoReader(path, deep=True)
+        self.frame_rate = self._reader.frame_rate
+        self.sound = next((s for s in self._reader.others if s.type == "audio"), None)
+
+    def _frames(self) -> Iterator[LiveFrame]:
+        """Yields the frames of the file, once."""
+        for item in self._reader.read():
+            if self._stop.is_set():
+                return
+            if isinstance(item, Packet):
+                if self.sound and item.stream == self.sound:
+                    self._hand_on_sound(item)
+                continue
+            started = time.perf_counter()
+            pixels = self._shown(item)
+            self.capture_times.add(time.perf_counter() - started)
+            seconds = float(item.pts * self._reader.time_base)
+            self._wait_for_turn(seconds)
+            yield self._timed(pixels, seconds)
+
+    def _shown(self, frame: TimedFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB of a frame of any depth."""
+        look, pixels = self._reader.look, frame.pixels
+        if not self.look.size[0]:
+            height, width = pixels.shape[:2]
+            unsaid = (UNSPECIFIED,) * 3
+            colours = colours_of(*unsaid, height)[0] if look.view else look.colours
+            self.look = VideoLook(size=(width, height), colours=colours)
+            self.pixel_ratio = self._reader.pixel_ratio
+        if look.view:
+            return look.view(pixels)
+        if pixels.dtype == np.uint16:
+            pixels = np.rint(pixels / 257).astype(np.uint8)
+        shown: NDArray[np.uint8] = pixels
+        return shown
+
+    def _close(self) -> None:
+        self._reader.container.close()

@@ -8,12 +8,13 @@ from typing import Any
 
 from dehaze.runtime.errors import UsageError
 
-from .checkpoint import load_network, shipped_or_path
+from .checkpoint import load_network
 from .networks.network import Network
 from .networks.sr_teacher import SrTeacher
 from .networks.vgg19 import vgg19_from_file
 from .objective import Teachers
 from .recipe import Losses, Recipe
+from .shipped import shipped_or_path
 
 
 def load_teachers(

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dehaze.train.checkpoint import WEIGHTS, load_network
+from dehaze.train.checkpoint import load_network
 from dehaze.train.data.folders import open_data
 from dehaze.train.data.store import Collection
 from dehaze.train.networks.network import Network, Prediction
+from dehaze.train.shipped import WEIGHTS
 from dehaze.train.validation import Validation, examples_from
 
 CPU = torch.device("cpu")

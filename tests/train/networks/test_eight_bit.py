@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from training import EDGE, same, smooth_scenes, train_small
 
-from dehaze.train.checkpoint import load_network, shipped_or_path
+from dehaze.train.checkpoint import load_network
 from dehaze.train.networks import build_network
 from dehaze.train.networks.eight_bit import (
     RoundedConv2d,
@@ -15,6 +15,7 @@ from dehaze.train.networks.eight_bit import (
     rounded_activations,
     rounded_weight,
 )
+from dehaze.train.shipped import shipped_or_path
 
 
 def test_rounding_is_that_of_the_quantised_graph() -> None:

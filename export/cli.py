@@ -76,8 +76,8 @@ def _export(options: argparse.Namespace) -> list[Path]:
 
     if (ignored := given(options, DATA_ONLY)) and not options.data:
         raise UsageError(
-            f"{', '.join(ignored)} need pictures that were not trained on: give --data FOLDER "
-            f"with NYU Depth v2, RESIDE or others; docs/data.md says where to get them"
+            f"{', '.join(ignored)} without --data: give --data FOLDER with pictures that were not "
+            f"trained on, such as NYU Depth v2 or RESIDE; docs/data.md says where to get them"
         )
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
     targets = list(dict.fromkeys(targets))
@@ -201,3 +201,7 @@ def _builder_takes(model: Path, options: EngineOptions) -> bool:
             print(refusal)
             return False
     return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -86,7 +86,7 @@ def test_other_weights_are_told_to_bring_data(
 
 def test_options_of_a_calibration_ask_for_its_data(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--int8", "--pictures", "3", "--max-drop", "0.1"]) == 2
-    assert "--pictures, --max-drop need pictures" in capsys.readouterr().err
+    assert "--pictures, --max-drop without --data" in capsys.readouterr().err
 
 
 def test_a_damaged_file_of_ranges_is_told(

@@ -38,10 +38,14 @@ def build_parser() -> argparse.ArgumentParser:
         "quality", help="measure PSNR and SSIM of pairs, or contrast and artefacts of photographs"
     )
     flicker = commands.add_parser("flicker", help="measure how much a dehazed video flickers")
+    formats = commands.add_parser(
+        "formats", help="export a network to every form, and measure those that run here"
+    )
     _add_latency(latency)
     _add_quality(quality)
     _add_flicker(flicker)
-    for command in (latency, quality, flicker):
+    _add_formats(formats)
+    for command in (latency, quality, flicker, formats):
         command.add_argument(
             "--threads",
             type=positive_int,
@@ -147,6 +151,36 @@ def _add_flicker(flicker: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_formats(formats: argparse.ArgumentParser) -> None:
+    formats.add_argument(
+        "model",
+        nargs="?",
+        default="edge",
+        help="name of a network with shipped weights or a checkpoint (default: %(default)s)",
+    )
+    formats.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="hazy pictures with clear ones, as for quality, on which the PSNR is measured",
+    )
+    formats.add_argument(
+        "--calibrate",
+        type=Path,
+        metavar="FOLDER",
+        help="data to calibrate INT8 on, as --data of dehaze-export; not those of --data (default: "
+        "the ranges that ship with the weights)",
+    )
+    formats.add_argument(
+        "--size",
+        type=_size,
+        default=(1280, 720),
+        metavar="WxH",
+        help="size of the frames that are timed (default: 1280x720)",
+    )
+
+
 def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "files", nargs="+", type=Path, metavar="FILE.json",
@@ -201,7 +235,7 @@ def _add_compare(compare: argparse.ArgumentParser) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     options.typed = arguments
-    return run_command("dehaze-bench", lambda: _run(options), "nothing was reported")
+    return run_command("dehaze-bench", lambda: _run(options), "nothing was reported", extra="bench")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -209,6 +243,7 @@ def _run(options: argparse.Namespace) -> None:
         "latency": _latency,
         "quality": _quality,
         "flicker": _flicker,
+        "formats": _formats,
         "report": _report,
         "compare": _compare,
         "data": _data,
@@ -225,6 +260,13 @@ def _latency(options: argparse.Namespace) -> None:
     from .measure.surroundings import command_line
 
     run_latency(options, command_line(options.typed))
+
+
+def _formats(options: argparse.Namespace) -> None:
+    from .formats_command import run_formats
+    from .measure.surroundings import command_line
+
+    run_formats(options, command_line(options.typed))
 
 
 def _report(options: argparse.Namespace) -> None:

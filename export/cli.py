@@ -3,189 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dehaze.runtime.command import positive_float, positive_int, run_command
+from dehaze.runtime.command import run_command
 from dehaze.runtime.errors import GateError, InputError, UsageError, one_line
+
+from .cli_options import build_parser, given
 
 if TYPE_CHECKING:
     from dehaze.runtime.trt.options import EngineOptions
 
-EPILOG = """examples:
-  dehaze-export --fp16
-  dehaze-export runs/edge/edge.safetensors --int8 --target onnxruntime tensorrt
-  dehaze-export --fp16 --engine --library rtx
-  dehaze-export edge-fp16-tensorrt.onnx --engine --shapes 640x480 1280x720 1920x1080
+    from .model_file import ExportOptions, Origin
 
-An engine of an .onnx file needs neither torch nor onnx. TensorRT builds on the device, for its GPU;
-TensorRT-RTX on any x86-64 machine, for every desktop GPU since Ampere.
-"""
-
-
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="dehaze-export",
-        description="Export a trained network as an ONNX model that takes and returns uint8 RGB\n"
-        "pixels of any size, and check that it computes what torch computes. On a device\n"
-        "with TensorRT, build an engine of the model.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default="edge",
-        help="name of a network with shipped weights (default: %(default)s) or a checkpoint that "
-        "dehaze-train wrote; with --random-weights, the name of any network; with --engine or "
-        "--lint, an .onnx file",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path(), help="folder for the results (default: the current one)"
-    )
-    _add_graph_options(parser.add_argument_group("ONNX model"))
-    _add_data_options(parser.add_argument_group("pictures for --int8 and --validate"))
-    _add_engine_options(parser.add_argument_group("TensorRT"))
-    return parser
-
-
-def _add_graph_options(group: argparse._ArgumentGroup) -> None:
-    precision = group.add_mutually_exclusive_group()
-    precision.add_argument(
-        "--fp16", action="store_true", help="store and compute in half precision"
-    )
-    precision.add_argument(
-        "--int8",
-        action="store_true",
-        help="compute with 8-bit integers, after a calibration on --data",
-    )
-    group.add_argument(
-        "--target",
-        nargs="+",
-        choices=("onnxruntime", "onnxruntime-arm", "tensorrt"),
-        help="what will run the model; one file is written for each (default: onnxruntime; with "
-        "--engine, tensorrt)",
-    )
-    group.add_argument(
-        "--deform",
-        choices=("standard", "plugin", "gridsample"),
-        help="deformable convolution as DeformConv, as our TensorRT plugin, or made of GridSample, "
-        "for TensorRT-RTX and ONNX Runtime before 1.25 (default: plugin for tensorrt, gridsample "
-        "for an engine of rtx, else standard)",
-    )
-    group.add_argument(
-        "--random-weights",
-        action="store_true",
-        help="export the network untrained, to measure its speed",
-    )
-
-
-def _add_data_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--data",
-        action="append",
-        metavar="FOLDER",
-        help="data as for dehaze-train, of which the held-out pictures are used; may be repeated; "
-        "docs/data.md says where to get them",
-    )
-    group.add_argument(
-        "--pictures",
-        type=positive_int,
-        default=24,
-        help="number of held-out pictures to calibrate on; as many others are used to measure the "
-        "PSNR (default: %(default)s)",
-    )
-    group.add_argument(
-        "--max-drop",
-        type=positive_float,
-        default=0.2,
-        metavar="DB",
-        help="largest loss of PSNR that INT8 may cost, in dB; as long as it costs more, another "
-        "layer keeps its higher precision (default: %(default)s)",
-    )
-    group.add_argument(
-        "--validate",
-        action="store_true",
-        help="measure the PSNR on --data for FP32 and FP16 models as well",
-    )
-
-
-def _add_engine_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--engine",
-        action="store_true",
-        help="build an engine, too: for the GPU here, or with --library rtx for all RTX cards",
-    )
-    group.add_argument(
-        "--lint",
-        action="store_true",
-        help="list what TensorRT would reject in an .onnx file",
-    )
-    group.add_argument(
-        "--shapes",
-        nargs=3,
-        type=frame_size,
-        metavar=("MIN", "OPT", "MAX"),
-        help="smallest, most frequent and largest frame as WIDTHxHEIGHT (default: 64x64 1280x720 "
-        "1920x1080)",
-    )
-    group.add_argument(
-        "--plugin",
-        type=Path,
-        metavar="LIBRARY",
-        help="plugin library that `make plugin` built (default: $DEHAZE_PLUGIN, or build/plugin of "
-        "the installed checkout)",
-    )
-    group.add_argument(
-        "--workspace",
-        type=positive_int,
-        default=1024,
-        metavar="MIB",
-        help="GPU memory in MiB that the engine may use for intermediate results "
-        "(default: %(default)s)",
-    )
-    group.add_argument(
-        "--timing-cache",
-        type=Path,
-        metavar="FILE",
-        help="keep the builder's timings in FILE, so that later builds take less time",
-    )
-    group.add_argument(
-        "--version-compatible",
-        action="store_true",
-        help="build an engine that later TensorRT versions can run as well",
-    )
-    group.add_argument(
-        "--hardware-compatible",
-        choices=("none", "same_compute_capability", "ampere_plus"),
-        default="none",
-        help="build an engine that other GPUs can run as well; not possible on a Jetson (default: "
-        "%(default)s)",
-    )
-    group.add_argument(
-        "--library",
-        choices=("tensorrt", "rtx"),
-        help="what builds: TensorRT, or TensorRT-RTX, which needs no GPU and builds for all since "
-        "Ampere (default: tensorrt where it and a GPU are, else rtx)",
-    )
-
-
-def frame_size(text: str) -> tuple[int, int]:
-    """WIDTHxHEIGHT to (height, width)."""
-    width, cross, height = text.lower().partition("x")
-    if not (cross and width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}")
-    return int(height), int(width)
+__all__ = ["build_parser", "main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
+    options.typed = shlex.join(["dehaze-export", *(arguments or sys.argv[1:])])
     return run_command("dehaze-export", lambda: _run(options), "nothing more was written")
 
 
 def _run(options: argparse.Namespace) -> None:
-    ignored = [] if options.engine else _given(options, ENGINE_ONLY)
+    ignored = [] if options.engine else given(options, ENGINE_ONLY)
     if ignored:
         raise UsageError(f"{', '.join(ignored)} describe an engine; add --engine")
     from dehaze.runtime.trt.options import using_library
@@ -198,18 +42,15 @@ def _run(options: argparse.Namespace) -> None:
                 _from_network(options)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"{error.name} is not installed, which exports and --lint need: "
-            f"pip install 'dehaze-edge[export]'; building an engine of an .onnx file does without"
+            f"{error.name} is not installed, which this export needs: pip install "
+            f"'dehaze-edge[export]'; `dehaze-export --fp16` and `--int8` of the network that ships "
+            f"do without, and so does an engine of an .onnx file"
         ) from error
 
 
-GRAPH_ONLY = ("fp16", "int8", "target", "deform", "random_weights", "data", "validate")
+DATA_ONLY = ("pictures", "max_drop", "validate")
+GRAPH_ONLY = ("fp16", "int8", "target", "deform", "random_weights", "data", *DATA_ONLY)
 ENGINE_ONLY = ("shapes", "plugin", "timing_cache", "version_compatible", "library")
-
-
-def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
-    """The flags that the user gave, of these options."""
-    return [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
 
 
 def _from_network(options: argparse.Namespace) -> None:
@@ -231,15 +72,12 @@ def _builds_with_rtx(options: argparse.Namespace) -> bool:
 
 
 def _export(options: argparse.Namespace) -> list[Path]:
-    from dehaze.train.run.checkpoint import shipped_or_path
+    from .model_file import ExportOptions, export_models
 
-    from .graph.comparison import COMPARED_SIZES
-    from .model_file import ExportOptions, export_checkpoint, export_random_weights
-
-    if (options.int8 or options.validate) and not options.data:
+    if (ignored := given(options, DATA_ONLY)) and not options.data:
         raise UsageError(
-            "--int8 and --validate need pictures that were not trained on: give --data FOLDER with "
-            "NYU Depth v2, RESIDE or others; docs/data.md says where to get them"
+            f"{', '.join(ignored)} without --data: give --data FOLDER with pictures that were not "
+            f"trained on, such as NYU Depth v2 or RESIDE; docs/data.md says where to get them"
         )
     targets = options.target or (["tensorrt"] if options.engine else ["onnxruntime"])
     targets = list(dict.fromkeys(targets))
@@ -250,29 +88,41 @@ def _export(options: argparse.Namespace) -> list[Path]:
         targets=targets,
         form=options.deform,
         data=options.data or [],
-        pictures=options.pictures,
-        maximum_drop_db=options.max_drop,
+        pictures=options.pictures or ExportOptions.pictures,
+        maximum_drop_db=options.max_drop or ExportOptions.maximum_drop_db,
         validated=options.validate,
+        command=options.typed,
     )
-    if options.random_weights:
-        exported = export_random_weights(options.model, options.out, wanted)
-    else:
-        exported = export_checkpoint(shipped_or_path(options.model), options.out, wanted)
-    sizes = ", ".join(f"{width}x{height}" for height, width in COMPARED_SIZES)
+    exported = export_models(_origin(options, wanted), options.out, wanted)
     for one in exported:
-        compared = (
-            f"float32 at {sizes} within {one.comparison.largest}/255 of torch, "
-            f"{one.comparison.differing:.4%} of the bytes differ"
-        )
         megabytes = f"{one.path.stat().st_size / 1e6:.2f} MB"
-        print(f"{one.path}: {'; '.join((megabytes, compared, *one.notes))}", flush=True)
+        print(f"{one.path}: {'; '.join((megabytes, *one.notes))}", flush=True)
     return [one.path for one in exported]
+
+
+def _origin(options: argparse.Namespace, wanted: ExportOptions) -> Origin:
+    """What the export starts from: the models that ship where they do, else torch."""
+    from dehaze.train.shipped import shipped_or_path
+
+    from .model_file import Origin
+
+    if not options.random_weights:
+        checkpoint = shipped_or_path(options.model)
+        # What ships is itself made with torch: float32 for ONNX Runtime.
+        if wanted.precision != "fp32" or "onnxruntime" not in wanted.targets:
+            from .graph.shipped_models import ShippedModels, shipped_contract
+
+            if contract := shipped_contract(checkpoint):
+                return Origin(ShippedModels(contract.name), contract)
+    from .network_origin import checkpoint_origin, random_origin
+
+    return random_origin(options.model) if options.random_weights else checkpoint_origin(checkpoint)
 
 
 def _from_onnx(model: Path, options: argparse.Namespace) -> None:
     if not model.is_file():
         raise InputError(f"{model}: no such file")
-    ignored = _given(options, GRAPH_ONLY)
+    ignored = given(options, GRAPH_ONLY)
     if options.engine == options.lint or ignored:
         raise UsageError(
             f"{model} is exported already; give either --engine or --lint with it"
@@ -351,3 +201,7 @@ def _builder_takes(model: Path, options: EngineOptions) -> bool:
             print(refusal)
             return False
     return True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .errors import DehazeError, masked, one_line
+from .errors import DehazeError, UsageError, masked, one_line
 
 __all__ = ["positive_float", "positive_int", "printable", "run_command"]
 
@@ -42,10 +42,11 @@ def printable(words: object) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in masked(str(words)))
 
 
-def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
+def run_command(name: str, action: Callable[[], None], interrupted: str, *, extra: str = "") -> int:
     """Runs `action`; returns the exit code of the command `name`.
 
     Args:
+        extra: the extra of dehaze-edge with the packages that the command needs.
         interrupted: words to print after Ctrl-C: what is left behind, and how to go on.
     """
     if sys.stdout is None:  # started with it closed, `>&-`
@@ -65,6 +66,15 @@ def run_command(name: str, action: Callable[[], None], interrupted: str) -> int:
     except MemoryError as error:
         print(f"{name}: not enough memory ({printable(one_line(error))})", file=sys.stderr)
         return 1
+    except ModuleNotFoundError as error:
+        if not extra or str(error.name).startswith("dehaze"):  # ours: a fault of the package
+            raise
+        print(
+            f"{name}: {error.name} is not installed, which this needs: "
+            f"pip install 'dehaze-edge[{extra}]'",
+            file=sys.stderr,
+        )
+        return UsageError.exit_code
     except DehazeError as error:
         print(f"{name}: {printable(error)}", file=sys.stderr)
         return error.exit_code

@@ -45,7 +45,7 @@ LAYERS = {
         "cli",
     ),
     "train": (
-        "data networks muon __init__",
+        "data networks muon shipped __init__",
         "recipe losses",
         "run objective",
         "teachers tuning validation",
@@ -56,12 +56,15 @@ LAYERS = {
         "graph __init__",
         "precision trt",
         "model_file",
+        "network_origin",
+        "calibrate_shipped cli_options",
         "cli",
     ),
     "benchmarks": (
         "results __init__",
         "measure",
-        "report data_command flicker_command latency_command quality_command gpu_check",
+        "report data_command flicker_command formats_command latency_command quality_command "
+        "gpu_check",
         "cli",
     ),
 }

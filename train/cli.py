@@ -109,7 +109,10 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     return run_command(
-        "dehaze-train", lambda: _run(options), "the same command goes on where it stopped"
+        "dehaze-train",
+        lambda: _run(options),
+        "the same command goes on where it stopped",
+        extra="train",
     )
 
 

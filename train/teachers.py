@@ -13,7 +13,8 @@ from .networks.sr_teacher import SrTeacher
 from .networks.vgg19 import vgg19_from_file
 from .objective import Teachers
 from .recipe import Losses, Recipe
-from .run.checkpoint import load_network, shipped_or_path
+from .run.checkpoint import load_network
+from .shipped import shipped_or_path
 
 
 def load_teachers(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..measure.quality_rows import kept, levels
-from ..results.records import FlickerRow, LatencyRow, Model, QualityRow, Result
+from ..results.records import FlickerRow, FormatRow, LatencyRow, Model, QualityRow, Result
 
 __all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "tables"]
 
@@ -66,7 +66,9 @@ def labels(names: Iterable[str]) -> dict[str, str]:
 
 def heading(result: Result) -> str:
     """`Quality: SOTS-indoor`."""
-    about = f": {result.data.layout}" if result.kind == "quality" and result.data else ""
+    about = ""
+    if result.kind in ("quality", "formats") and result.data:
+        about = f": {result.data.layout}"
     return f"{result.kind.capitalize()}{about}"
 
 
@@ -78,6 +80,8 @@ def tables(result: Result) -> list[Table]:
     if quality := result.rows(QualityRow):
         found = (_quality_table(quality), _level_table(quality), _kept_table(quality))
         return [table for table in found if table]
+    if formats := result.rows(FormatRow):
+        return [_format_table(formats)]
     return [_flicker_table(result.rows(FlickerRow))]
 
 
@@ -230,6 +234,17 @@ def _flicker_table(rows: Sequence[FlickerRow]) -> Table:
         for row in rows
     ]
     return Table("", heads, cells)
+
+
+def _format_table(rows: Sequence[FormatRow]) -> Table:
+    cells = [
+        [
+            *(row.model, _words(row.bytes and row.bytes / 1e6, "{:.2f}")),
+            *(_words(row.psnr_db, "{:.2f}"), _words(row.p50_ms, "{:.2f}"), row.status),
+        ]
+        for row in rows
+    ]
+    return Table("", ["form", "MB", "PSNR, dB", "ms", "status"], cells)
 
 
 def model_table(models: Sequence[Model]) -> Table:

@@ -8,18 +8,20 @@ quality    the interval of the mean difference, picture by picture and drawn by 
            bad side of a limit that changes of kernels stay within (LIMITS); so of clear pictures
 memory,    the figure moved to the bad side by more than the tolerance: there are no samples
 energy,
-flicker
+flicker,
+formats    (the PSNR of a form: by the limit alone, without an interval)
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from .intervals import mean_interval, ratio_interval
-from .records import FlickerRow, LatencyRow, QualityRow, Result
+from .records import FlickerRow, FormatRow, LatencyRow, QualityRow, Result
 
 __all__ = ["Change", "by_key", "changes", "figures", "key_of"]
 
@@ -68,20 +70,25 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
             found += _quality(key, before, now)
         elif isinstance(before, FlickerRow) and isinstance(now, FlickerRow):
             found += _flicker(key, before, now, tolerance)
+        elif isinstance(before, FormatRow) and isinstance(now, FormatRow):
+            found += _format(key, before, now, tolerance)
     return found
 
 
-def by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
+AnyRow: TypeAlias = LatencyRow | QualityRow | FlickerRow | FormatRow
+
+
+def by_key(result: Result) -> Mapping[str, AnyRow]:
     """The rows by their keys, see `key_of`."""
     return {key_of(row): row for row in result.results}
 
 
-def key_of(row: LatencyRow | QualityRow | FlickerRow) -> str:
+def key_of(row: AnyRow) -> str:
     """`edge in onnxruntime, 1280x720, 2 threads`."""
     if isinstance(row, LatencyRow):
         threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
         return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
-    return row.model if isinstance(row, QualityRow) else f"{row.model}, {row.way}"
+    return f"{row.model}, {row.way}" if isinstance(row, FlickerRow) else row.model
 
 
 def _latency(key: str, old: LatencyRow, new: LatencyRow, tolerance: float) -> Iterator[Change]:
@@ -143,7 +150,19 @@ def _flicker(key: str, old: FlickerRow, new: FlickerRow, tolerance: float) -> It
     for column in ("error_deviation", "error_change"):
         was, now = getattr(old, column), getattr(new, column)
         yield _without_samples(f"{key}: {column}", was, now, tolerance)
-    before, after = _capped(old.psnr_db), _capped(new.psnr_db)
+    yield _mean_psnr(key, old.psnr_db, new.psnr_db)
+
+
+def _format(key: str, old: FormatRow, new: FormatRow, tolerance: float) -> Iterator[Change]:
+    if "" not in (old.backend, new.backend):  # else there are no figures
+        yield _mean_psnr(key, old.psnr_db, new.psnr_db)
+    for column in ("p50_ms", "bytes"):
+        if (was := getattr(old, column)) is not None and (now := getattr(new, column)) is not None:
+            yield _without_samples(f"{key}: {column}", was, now, tolerance)
+
+
+def _mean_psnr(key: str, old: float | None, new: float | None) -> Change:
+    before, after = _capped(old), _capped(new)
     difference, least = after - before, LIMITS["psnr_db"][1]
     verdict = "worse" if difference < -least else "better" if difference > least else ""
-    yield Change(f"{key}: psnr_db", before, after, None, verdict)
+    return Change(f"{key}: psnr_db", before, after, None, verdict)

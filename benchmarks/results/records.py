@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, TypeVar
 __all__ = [
     "Data",
     "FlickerRow",
+    "FormatRow",
     "Kind",
     "LatencyRow",
     "Machine",
@@ -18,7 +19,7 @@ __all__ = [
     "Scalar",
 ]
 
-Kind: TypeAlias = Literal["latency", "quality", "flicker"]
+Kind: TypeAlias = Literal["latency", "quality", "flicker", "formats"]
 Scalar: TypeAlias = float | str | None
 """A cell of a row per picture."""
 
@@ -151,7 +152,26 @@ class FlickerRow:
     error_change: float
 
 
-Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow)
+@dataclass(frozen=True)
+class FormatRow:
+    """A form of a network: its file, and its figures where it can run on this machine."""
+
+    model: str
+    """The form, `ONNX FP16`."""
+    status: str
+    """`run`, with a remark after a semicolon, or the reason why it was not exported or not run."""
+    file: str
+    """The file's name; empty where there is none."""
+    bytes: int | None
+    psnr_db: float | None = None
+    """Mean PSNR over the pictures; None where it was not run, or where all pictures come out equal
+    to the clear ones."""
+    p50_ms: float | None = None
+    """The median time of a frame, pixels to pixels."""
+    backend: str = ""
+
+
+Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow, FormatRow)
 
 
 @dataclass(frozen=True)
@@ -168,7 +188,9 @@ class Result:
     """The data; None where none are needed, as for latency."""
     protocol: dict[str, str]
     """The rules of the measurement, in words."""
-    results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow]
+    results: (
+        Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow] | Sequence[FormatRow]
+    )
     """The rows of the kind that `kind` names."""
 
     def rows(self, row_type: type[Row]) -> list[Row]:

@@ -1,19 +1,12 @@
-"""A network as a whole model in float32, uint8 pixels in and out: where all conversions start."""
+"""The models in float32 that all conversions start from, and the forms that they come in."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from onnx import ModelProto
-from torch import nn
 
-from dehaze.train.networks.deform import DeformConv2d
-from dehaze.train.networks.edge import SIZE_MULTIPLE, THUMBNAIL_STRIDE, Edge
-from dehaze.train.networks.network import Network
-
-from .from_torch import GridEstimator, onnx_from_network, simplified
-from .image import model_from_estimator, model_from_image_network
-from .passes import copied
+__all__ = ["BaseModels", "Form", "Target", "default_form"]
 
 Target = Literal["onnxruntime", "onnxruntime-arm", "tensorrt"]
 """The engine that a graph is written for."""
@@ -22,46 +15,26 @@ Form = Literal["standard", "plugin", "gridsample"]
 GridSample, for ONNX Runtime before 1.25 and as a cross-check."""
 
 
-class BaseModels:
-    """The models of a network in float32, where all conversions start.
-
-    The torch part is exported once for each way to write deformable convolution: that takes most of
-    the time, and the targets differ in what is around it.
-    """
-
-    def __init__(self, network: Network, name: str) -> None:
-        self.network, self._name = network, name
-        self._graphs: dict[bool, ModelProto] = {}
+class BaseModels(Protocol):
+    """Whole models of one network in float32, uint8 pixels in and out."""
 
     def model(self, target: Target, form: Form) -> ModelProto:
-        """The whole model; of the plugin's form it still has DeformConv, so that it can run.
+        """A copy of the model; of the plugin's form it still has DeformConv, so that it can run.
 
         Raises:
             GateError: simplifying changed what it gives.
         """
-        graph = copied(self._graph(form == "gridsample"))
-        if isinstance(self.network, Edge):
-            return model_from_estimator(graph, tensorrt=target == "tensorrt")
-        return model_from_image_network(graph, self._name, self.network.size_multiple)
+        ...
 
-    def _graph(self, decomposed: bool) -> ModelProto:
-        if decomposed not in self._graphs:
-            self._graphs[decomposed] = _network_graph(self.network, decomposed)
-        return self._graphs[decomposed]
+    def origin_of(self, model: ModelProto) -> str:
+        """Returns what the model was made from and how far it is from it, for people.
 
-
-def _network_graph(network: Network, decomposed: bool) -> ModelProto:
-    """The network alone, float in and out."""
-    _set_decomposed(network, decomposed)
-    if isinstance(network, Edge):
-        multiple = SIZE_MULTIPLE // THUMBNAIL_STRIDE
-        estimator = GridEstimator(network.estimator)
-        return simplified(onnx_from_network(estimator, "thumbnail", "estimate", multiple), multiple)
-    multiple = network.size_multiple
-    return simplified(onnx_from_network(network, "input", "output", multiple), multiple)
+        Raises:
+            GateError: the model differs from its network by more than rounding.
+        """
+        ...
 
 
-def _set_decomposed(network: nn.Module, decomposed: bool) -> None:
-    for module in network.modules():
-        if isinstance(module, DeformConv2d):
-            module.decomposed = decomposed
+def default_form(target: Target) -> Form:
+    """The form of deformable convolution unless the user names one."""
+    return "plugin" if target == "tensorrt" else "standard"

@@ -18,10 +18,8 @@ from torch import Tensor, nn
 from dehaze.runtime.errors import GateError
 from dehaze.train.networks.edge import EdgeEstimator
 
+from .image import OPSET
 from .passes import name_layers, pool_globally
-
-OPSET = 20
-"""Has DeformConv (19) and is what TensorRT 10.3's parser knows."""
 
 
 def deform_conv(

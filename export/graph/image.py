@@ -13,11 +13,11 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, compose, helper, numpy_helper, parser
 
-from dehaze.train.networks.edge import GRID_STRIDE, SIZE_MULTIPLE, THUMBNAIL_STRIDE
-
-from .from_torch import OPSET
+from dehaze.runtime.haze.grid import FINEST_STRIDE, PIXELS_PER_CELL, THUMBNAIL_MULTIPLE
 
 IR_VERSION = 9
+OPSET = 20
+"""Has DeformConv (19) and is what TensorRT 10.3's parser knows."""
 NETWORK = "net_"
 """The prefix of the names of the network's nodes and tensors."""
 _HEADER = f'<ir_version: {IR_VERSION}, opset_import: ["" : {OPSET}]>'
@@ -161,9 +161,9 @@ def interpolation_weights(factor: int) -> NDArray[np.float32]:
 
 def _thumbnail_window() -> NDArray[np.float32]:
     """(3, 1, 4, 12): means of each colour over a 4x4 block of (R, G, B) pixels, from 255 to 1."""
-    colours = np.tile(np.eye(3, dtype=np.float32), THUMBNAIL_STRIDE)
-    window = np.repeat(colours[:, None, None], THUMBNAIL_STRIDE, axis=2)
-    return window / np.float32(255 * THUMBNAIL_STRIDE**2)
+    colours = np.tile(np.eye(3, dtype=np.float32), FINEST_STRIDE)
+    window = np.repeat(colours[:, None, None], FINEST_STRIDE, axis=2)
+    return window / np.float32(255 * FINEST_STRIDE**2)
 
 
 def _horizontal(selector: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -172,7 +172,7 @@ def _horizontal(selector: NDArray[np.float32]) -> NDArray[np.float32]:
     Args:
         selector: (C, 3), which of a cell's numbers a colour takes.
     """
-    return np.kron(interpolation_weights(GRID_STRIDE).T, selector)
+    return np.kron(interpolation_weights(PIXELS_PER_CELL * FINEST_STRIDE).T, selector)
 
 
 def _selectors(channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -209,9 +209,9 @@ def model_from_estimator(estimator: ModelProto, *, tensorrt: bool) -> ModelProto
             over the frame.
     """
     padded = _PADDED_FLOATS if tensorrt else _PADDED_BYTES
-    text = _with_multiple(_THUMBNAIL.replace("PADDED", padded), SIZE_MULTIPLE)
-    text = text.replace("STRIDE", str(THUMBNAIL_STRIDE))
-    text = text.replace("COLUMNS", str(3 * THUMBNAIL_STRIDE))
+    text = _with_multiple(_THUMBNAIL.replace("PADDED", padded), THUMBNAIL_MULTIPLE * FINEST_STRIDE)
+    text = text.replace("STRIDE", str(FINEST_STRIDE))
+    text = text.replace("COLUMNS", str(3 * FINEST_STRIDE))
     head = _piece(text, "in_", {"window": _thumbnail_window()})
     channels = estimator.graph.output[0].type.tensor_type.shape.dim[1].dim_value
     gain, bias = _selectors(channels)
@@ -219,7 +219,7 @@ def model_from_estimator(estimator: ModelProto, *, tensorrt: bool) -> ModelProto
     constants: dict[str, NDArray[Any]] = {
         "identity": np.where(is_gain, 1, 0).astype(np.float32).reshape(1, -1, 1, 1),
         "units": np.where(is_gain, 1, 255).astype(np.float32).reshape(1, -1, 1, 1),
-        "to_rows": interpolation_weights(GRID_STRIDE),
+        "to_rows": interpolation_weights(PIXELS_PER_CELL * FINEST_STRIDE),
         "to_gain": _horizontal(gain),
         "to_bias": _horizontal(bias),
     }

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any, Literal
+from typing import Literal
 
 from onnx import ModelProto
 
 from dehaze.runtime.errors import GateError
-from dehaze.runtime.model.sensitivity import Sensitivity
 
 from ..graph.base import Target
 from ..graph.comparison import psnr_between
 from ..graph.passes import copied, fold_norms
-from .calibration import CalibrationData, activation_ranges, load_calibration_data
+from .calibrated import Calibration, Choice
 from .half import half_precision
 from .quantisation import Scheme, quantisable_layers, quantised
-from .sensitivity import choose_layers, mean_psnr
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -45,53 +42,32 @@ class Converted:
     data in float16: what ONNX Runtime can run and is measured."""
     note: str = ""
     """The cost of the precision, in a few words."""
-    calibration_sha256: str = ""
-    sensitivity: Sensitivity | None = None
-
-
-@dataclass
-class Calibrated:
-    """The calibration of a network, made once, when first needed, for all targets."""
-
-    folders: Sequence[str]
-    count: int
-    _ranges: Any = None
-
-    @cached_property
-    def data(self) -> CalibrationData:
-        return load_calibration_data(self.folders, self.count)
-
-    def ranges(self, model: ModelProto) -> Any:
-        """The ranges of the network's activations; other targets' models have the same."""
-        if self._ranges is None:
-            self._ranges = activation_ranges(model, self.data.calibration)
-        return self._ranges
+    choice: Choice | None = None
+    """The layers in 8 bits; None for other precisions."""
 
 
 def at_precision(
     base: ModelProto,
     precision: Precision,
     target: Target,
-    calibrated: Calibrated,
-    maximum_drop_db: float | None,
+    calibration: Calibration | None,
     *,
     plugin: bool,
 ) -> Converted:
     """Converts `base`, which stays as it is.
 
     Args:
-        maximum_drop_db: what INT8 may cost in PSNR; None for untrained weights, whose result is
-            nothing to measure: all layers are quantised then.
+        calibration: what INT8 needs; None for other precisions.
         plugin: see `half_precision`. What is measured is the same model with DeformConv.
 
     Raises:
         GateError: the precision costs more than it may.
-        InputError: no data to calibrate on.
     """
     if precision == "fp16":
         return _half(base, plugin)
     if precision == "int8":
-        return _eight_bit(base, target, calibrated, maximum_drop_db, plugin)
+        assert calibration is not None
+        return _eight_bit(base, target, calibration, plugin)
     return Converted(base, base)
 
 
@@ -110,36 +86,25 @@ def _half(base: ModelProto, plugin: bool) -> Converted:
 
 
 def _eight_bit(
-    base: ModelProto,
-    target: Target,
-    calibrated: Calibrated,
-    maximum_drop_db: float | None,
-    plugin: bool,
+    base: ModelProto, target: Target, calibration: Calibration, plugin: bool
 ) -> Converted:
     folded = copied(base)
     fold_norms(folded)
-    data, ranges, scheme = calibrated.data, calibrated.ranges(folded), SCHEMES[target]
-    tensorrt = target == "tensorrt"
+    ranges, scheme = calibration.ranges(folded), SCHEMES[target]
 
     def quantise(layers: Collection[str], *, plugin: bool = False) -> ModelProto:
         model = quantised(folded, ranges, scheme, layers)
         # What is not in 8 bits should not fall back to 32 there.
-        return half_precision(model, plugin=plugin) if tensorrt else model
+        return half_precision(model, plugin=plugin) if target == "tensorrt" else model
 
-    layers, sensitivity = quantisable_layers(folded, scheme), None
-    if maximum_drop_db is None:
-        chosen, runnable = layers, quantise(layers)
+    layers = quantisable_layers(folded, scheme)
+    choice = calibration.choose(target, quantise, layers)
+    if (loss := choice.loss) is None:
         note = f"INT8 in all of {len(layers)} layers, not measured"
     else:
-        score = partial(mean_psnr, as_written=tensorrt)
-        runnable, sensitivity = choose_layers(
-            quantise, layers, score, data.scoring, maximum_drop_db
-        )
-        chosen = [layer for layer in layers if layer not in sensitivity.kept]
         note = (
-            f"INT8 loses {sensitivity.drop_db:.3f} of {sensitivity.float32_db:.2f} dB on "
-            f"{len(data.scoring)} held-out pictures, {len(sensitivity.kept)} of {len(layers)} "
-            f"layers in higher precision"
+            f"INT8 loses {loss.drop_db:.3f} of {loss.float32_db:.2f} dB on {loss.pictures} "
+            f"held-out pictures, {len(loss.kept)} of {len(layers)} layers in higher precision"
         )
-    model = quantise(chosen, plugin=True) if plugin else runnable
-    return Converted(model, runnable, note, data.sha256, sensitivity)
+    model = quantise(choice.layers, plugin=True) if plugin else choice.model
+    return Converted(model, choice.model, note, choice)

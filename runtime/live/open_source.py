@@ -110,7 +110,10 @@ def _explain_device(device: str, reason: str) -> str:
     if "ermission" in reason:
         return f"not allowed to open {device}; add yourself to the group video and log in again"
     if device not in there.split(", "):
-        return f"no camera at {device}; found {there}"
+        return (
+            f"no camera at {device}; found {there}; connect a camera, or give a file or a stream "
+            f"such as rtsp://CAMERA/PATH"
+        )
     return f"{device} cannot be opened as a camera ({reason}); is another program using it?"
 
 

@@ -57,6 +57,8 @@ class ModelContract:
     """The model card in one line: trained on what, for how long, what it scores."""
     calibration_sha256: str = ""
     """Hash of the pictures that INT8 was calibrated on; empty for other precisions."""
+    calibration: str = ""
+    """The pictures that INT8 was calibrated on, the command and the day, in one line."""
 
     @property
     def size_requirements(self) -> SizeRequirements:
@@ -97,6 +99,7 @@ class ModelContract:
                 grid_stride=int(metadata[_PREFIX + "grid_stride"]),
                 card=metadata[_PREFIX + "card"],
                 calibration_sha256=metadata.get(_PREFIX + "calibration_sha256", ""),
+                calibration=metadata.get(_PREFIX + "calibration", ""),
             )
         except (KeyError, ValueError) as error:
             raise ModelError(

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dehaze.export.cli import main
-from dehaze.train.run.checkpoint import load_network, save_network, shipped_or_path
+from dehaze.train.run.checkpoint import load_network, save_network
+from dehaze.train.shipped import shipped_or_path
 
 PROVENANCE = {
     "step": 5,

@@ -11,7 +11,8 @@ from torch import Tensor
 from dehaze.train.data.folders import open_data
 from dehaze.train.data.store import Collection
 from dehaze.train.networks.network import Network, Prediction
-from dehaze.train.run.checkpoint import WEIGHTS, load_network
+from dehaze.train.run.checkpoint import load_network
+from dehaze.train.shipped import WEIGHTS
 from dehaze.train.validation import Validation, examples_from
 
 CPU = torch.device("cpu")

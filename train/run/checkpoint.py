@@ -16,15 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from dehaze.runtime.errors import ModelError, UsageError
+from dehaze.runtime.errors import ModelError
 from dehaze.runtime.output_file import finished_output
 
 from ..networks.network import Network
 
-__all__ = ["load_network", "load_state", "save_network", "save_state", "shipped_or_path"]
-
-WEIGHTS = Path(__file__).parent.parent / "weights"
-"""The folder of the weights that come with the package."""
+__all__ = ["load_network", "load_state", "save_network", "save_state"]
 
 
 def save_network(path: Path, name: str, network: nn.Module, provenance: dict[str, Any]) -> None:
@@ -111,24 +108,6 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
             # In the parameter's own layout: AdamW's fused step reads both in memory order.
             if value.shape == parameter.shape:
                 state[name] = torch.empty_like(parameter).copy_(value)
-
-
-def shipped_or_path(name: str) -> Path:
-    """The checkpoint behind the name of shipped weights, or behind a path.
-
-    Raises:
-        UsageError: there is neither such a name nor such a file.
-    """
-    shipped = WEIGHTS / f"{name}.safetensors"
-    if shipped.is_file():
-        return shipped
-    if Path(name).is_file():
-        return Path(name)
-    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.safetensors")))
-    raise UsageError(
-        f"{name!r} is neither a checkpoint nor a network with shipped weights ({names}); "
-        f"give the path of a dehaze-train checkpoint"
-    )
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from dehaze.export.graph.base import BaseModels
-from dehaze.export.graph.comparison import compare, psnr_between
+from dehaze.export.graph.against_torch import compare
+from dehaze.export.graph.comparison import psnr_between
+from dehaze.export.graph.network_models import NetworkModels
 from dehaze.runtime import GateError
 from dehaze.train.networks import build_network
 from dehaze.train.run.checkpoint import load_network
@@ -48,6 +49,6 @@ def test_the_layer_where_a_difference_starts_is_named(
 def test_the_graph_for_tensorrt_gives_the_same(exported: Path, checkpoint: Path) -> None:
     """The graph's border is written otherwise: floats inside, bytes only next to a cast."""
     network, _ = load_network(checkpoint)
-    model = BaseModels(network, "edge").model("tensorrt", "standard")
+    model = NetworkModels(network, "edge").model("tensorrt", "standard")
     assert compare(model, network).largest <= 1
     assert psnr_between(model, onnx.load(exported)) > 70

@@ -14,8 +14,9 @@ from dehaze.export.graph import comparison
 from dehaze.export.graph.comparison import psnr_between, session_of
 from dehaze.export.graph.passes import copied, fold_norms
 from dehaze.export.precision import convert as precision
-from dehaze.export.precision.calibration import Picture, activation_ranges, load_calibration_data
+from dehaze.export.precision.calibration import Picture, activation_ranges
 from dehaze.export.precision.half import half_precision
+from dehaze.export.precision.held_out import load_calibration_data
 from dehaze.export.precision.quantisation import Scheme, quantisable_layers, quantised
 from dehaze.export.precision.sensitivity import choose_layers, mean_psnr
 from dehaze.export.trt.lint import lint
@@ -86,9 +87,8 @@ def test_weights_too_large_for_half_precision_are_refused(
     model = copied(folded)
     tensor = next(t for t in model.graph.initializer if t.name == "net_estimator.stem.weight")
     tensor.CopyFrom(numpy_helper.from_array(1e6 * numpy_helper.to_array(tensor), tensor.name))
-    unused = precision.Calibrated([], 1)
     with np.errstate(over="ignore"), pytest.raises(GateError, match="export without --fp16"):
-        precision.at_precision(model, "fp16", "onnxruntime", unused, None, plugin=False)
+        precision.at_precision(model, "fp16", "onnxruntime", None, plugin=False)
 
 
 @pytest.mark.parametrize("scheme", ["u8s8", "s8s8", "tensorrt"])

@@ -19,7 +19,7 @@ from onnx import ModelProto, helper
 
 from dehaze.export.cli import main
 from dehaze.export.graph import comparison
-from dehaze.export.graph.base import BaseModels
+from dehaze.export.graph.network_models import NetworkModels
 from dehaze.export.graph.passes import constants, copied, fold_norms, remove_unused
 from dehaze.export.precision.calibration import Picture, activation_ranges
 from dehaze.export.precision.half import half_precision
@@ -81,12 +81,12 @@ def built(model: ModelProto, shapes: ShapeRange, folder: Path) -> Built:
 
 
 @pytest.fixture(scope="module")
-def bases(checkpoint: Path) -> BaseModels:
-    return BaseModels(load_network(checkpoint)[0], "edge")
+def bases(checkpoint: Path) -> NetworkModels:
+    return NetworkModels(load_network(checkpoint)[0], "edge")
 
 
 @pytest.fixture(scope="module")
-def edge(bases: BaseModels) -> ModelProto:
+def edge(bases: NetworkModels) -> ModelProto:
     return bases.model("tensorrt", "gridsample")
 
 
@@ -141,7 +141,7 @@ def test_edge_in_int8_computes_in_int8(folded: ModelProto, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
 def test_all_of_the_form_with_the_plugin_but_its_node(
-    precision: str, bases: BaseModels, tmp_path: Path
+    precision: str, bases: NetworkModels, tmp_path: Path
 ) -> None:
     """TensorRT-RTX takes no plugins; a convolution of the same shapes stands for the node."""
     model = copied(bases.model("tensorrt", "plugin"))
@@ -189,7 +189,7 @@ def test_the_networks_of_the_papers(
 def test_ffa_net_in_fp16(tmp_path: Path) -> None:
     """FFA-Net with one block in place of 19 has the same operators."""
     network = FfaNet(width=64, blocks=1).eval()
-    model = BaseModels(network, "ffa-net").model("tensorrt", "gridsample")
+    model = NetworkModels(network, "ffa-net").model("tensorrt", "gridsample")
     fold_norms(model)
     engine = built(for_tensorrt(half_precision(model), plugin=False), FIXED, tmp_path)
     assert "FP16" in {precision for _, precision in engine.layers}

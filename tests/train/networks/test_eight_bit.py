@@ -14,7 +14,8 @@ from dehaze.train.networks.eight_bit import (
     rounded_activations,
     rounded_weight,
 )
-from dehaze.train.run.checkpoint import load_network, shipped_or_path
+from dehaze.train.run.checkpoint import load_network
+from dehaze.train.shipped import shipped_or_path
 
 
 def test_rounding_is_that_of_the_quantised_graph() -> None:

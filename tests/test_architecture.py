@@ -47,7 +47,8 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report data_command flicker_command latency_command quality_command gpu_check",
+        "report data_command detect_command flicker_command latency_command quality_command "
+        "gpu_check",
         "cli",
     ),
 }

@@ -23,7 +23,7 @@ GREY = 90
 LIMIT = 0.5
 """The share of 255 by which a colour must stand out: 0.82 in clear pictures, 0.82 (1 - haze) else;
 so a haze of 0.4 or more hides every block."""
-Head = Literal["v8", "v5", "end to end", "rt-detr", "two outputs"]
+Head = Literal["v8", "v5", "end to end", "rt-detr", "rt-detr end to end", "two outputs"]
 
 
 def save_detector(
@@ -70,12 +70,13 @@ def save_detector(
     elif head == "v5":
         nodes.append(helper.make_node("Transpose", ["boxes"], ["rows"], perm=[0, 2, 1]))
         nodes.append(helper.make_node("Concat", ["rows", "ones", "by_cell"], outputs, axis=2))
-    elif head == "end to end":
+    elif head in ("end to end", "rt-detr end to end"):
+        sides = "corners" if head == "end to end" else "shares"
         nodes += [
             helper.make_node("ReduceMax", ["by_cell", "last"], ["best"], keepdims=1),
             helper.make_node("ArgMax", ["by_cell"], ["number"], axis=2, keepdims=1),
             helper.make_node("Cast", ["number"], ["class"], to=TensorProto.FLOAT),
-            helper.make_node("Concat", ["corners", "best", "class"], outputs, axis=2),
+            helper.make_node("Concat", [sides, "best", "class"], outputs, axis=2),
         ]
     elif head == "rt-detr":
         nodes.append(helper.make_node("Concat", ["shares", "by_cell"], outputs, axis=2))
@@ -93,6 +94,8 @@ def save_detector(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     metadata = {} if side else {"imgsz": str([SIDE, SIDE])}
+    if head == "rt-detr end to end":
+        metadata["head"] = "RTDETRDecoder"
     if names is not None:
         metadata["names"] = str(dict(enumerate(names)))
     helper.set_model_props(model, metadata)

@@ -78,7 +78,8 @@ class Detector:
         )
         self.size = height, width
         """Height and width of the input."""
-        self._stretches = len(self._engine.get_outputs()) == 2  # as RT-DETR was trained
+        about = f"{metadata.get('head')} {metadata.get('description')}".lower()
+        self._is_detr = "detr" in about or len(self._engine.get_outputs()) == 2
 
     def __call__(self, frame: NDArray[np.uint8]) -> Candidates:
         """Finds the objects in a picture, (H, W, 3) uint8 RGB, with corners in its pixels.
@@ -98,7 +99,9 @@ class Detector:
                 f"{self._path}: ONNX Runtime failed on {values.shape} ({one_line(error)[-160:]})"
             ) from error
         try:
-            found = candidates_from_outputs(outputs, len(self.names), self.size)
+            found = candidates_from_outputs(
+                outputs, len(self.names), self.size, is_detr=self._is_detr
+            )
         except ValueError as error:
             raise ModelError(
                 f"{self._path}: expected the outputs of a YOLO or RT-DETR detector, such as "
@@ -119,7 +122,7 @@ class Detector:
     ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
         """The picture in the input's size, the factors and the offset (x, y) to get there."""
         (height, width), (rows, columns) = frame.shape[:2], self.size
-        if self._stretches:
+        if self._is_detr:  # which was trained on stretched pictures
             inner = (columns, rows)
         else:
             factor = min(rows / height, columns / width)

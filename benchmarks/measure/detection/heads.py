@@ -3,7 +3,8 @@
     (1, 4+C, N)             YOLOv8, v9, v11, v12: middle and size in pixels, a score for each class
     (1, N, 5+C)             YOLOv5, v6, v7: the same with the score that there is an object
     (1, N, 6)               YOLOv10 and exports with NMS inside: corners, score, class
-    (1, N, 4+C)             RT-DETR of ultralytics: shares of the sides, a score for each class
+    (1, N, 4+C)             RT-DETR of ultralytics until 8.3: middle and size as shares of the sides
+    (1, N, 6)               RT-DETR of ultralytics since 8.4: the same, then score and class
     (1, N, 4), (1, N, C)    RT-DETR: the same in two outputs, scores or logits
 
 C is the number of classes, N that of candidates.
@@ -42,7 +43,7 @@ class Candidates(NamedTuple):
 
 
 def candidates_from_outputs(
-    outputs: Sequence[NDArray[np.generic]], classes: int, size: tuple[int, int]
+    outputs: Sequence[NDArray[np.generic]], classes: int, size: tuple[int, int], *, is_detr: bool
 ) -> Candidates:
     """Reads one picture's outputs, and removes what is found twice.
 
@@ -50,6 +51,7 @@ def candidates_from_outputs(
         outputs: see the top of this module.
         classes: number of the detector's classes; 0 where it is not known.
         size: height and width of the detector's input.
+        is_detr: the model is an RT-DETR, whose boxes are shares of the sides.
 
     Raises:
         ValueError: the outputs have other shapes; the message says which ones.
@@ -65,7 +67,8 @@ def candidates_from_outputs(
     values = arrays[0][0]
     rows, columns = values.shape
     if columns == 6 and not (classes == 1 and rows == 3 * _cells(size)):
-        return _end_to_end(values)
+        corners = _corners(values[:, :4] * _sides(size)) if is_detr else values[:, :4]
+        return _end_to_end(corners, values[:, 4], values[:, 5])
     if rows == 4 + classes if classes else rows < columns:
         return _without_doubles(values[:4].T, values[4:].T)
     if columns == 5 + classes or not classes:
@@ -109,10 +112,10 @@ def _strongest(corners: Array, scores: Array, most: int = MOST) -> Candidates:
     return Candidates(corners[box[order]], strength[order], number[order])
 
 
-def _end_to_end(values: Array) -> Candidates:
-    kept = values[values[:, 4] > LEAST_SCORE]
-    kept = kept[np.argsort(-kept[:, 4], kind="stable")][:MOST]
-    return Candidates(kept[:, :4], kept[:, 4], np.rint(kept[:, 5]).astype(np.int64))
+def _end_to_end(corners: Array, scores: Array, classes: Array) -> Candidates:
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] > LEAST_SCORE][:MOST]
+    return Candidates(corners[order], scores[order], np.rint(classes[order]).astype(np.int64))
 
 
 def _without_doubles(boxes: Array, scores: Array) -> Candidates:

@@ -26,8 +26,8 @@ __all__ = ["DETECTION_PROTOCOL", "SharedClasses", "measure_detection", "shared_c
 DETECTION_PROTOCOL = {
     "decoder": "OpenCV, 8 bits a channel, upright; results are detected on as computed, not "
     "encoded again",
-    "input": "bilinear to the detector's own size with a grey border of 114, stretched for two "
-    "outputs (RT-DETR); RGB from 0 to 1",
+    "input": "bilinear to the detector's own size with a grey border of 114, stretched for "
+    "RT-DETR; RGB from 0 to 1",
     "detections": "score above 0.001, non-maximum suppression by class at IoU 0.7 where the model "
     "has none inside, the 300 strongest of a picture",
     "average precision": "COCO's, by pycocotools: 101 recalls, all sizes, the 100 strongest of a "

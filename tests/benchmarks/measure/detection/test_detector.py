@@ -58,7 +58,7 @@ def test_two_candidates_of_one_object_become_one() -> None:
     values[0, :4] = np.array([[20, 20, 10, 10], [21, 20, 10, 10], [21, 20, 10, 10], [50] * 4]).T
     values[0, 4] = [0.9, 0.8, 0.0, 0.3]
     values[0, 5] = [0.0, 0.0, 0.7, 0.0]
-    found = candidates_from_outputs([values], 2, (64, 64))
+    found = candidates_from_outputs([values], 2, (64, 64), is_detr=False)
     assert found.scores.tolist() == pytest.approx([0.9, 0.7, 0.3])  # the second overlaps by 0.82
     assert found.classes.tolist() == [0, 1, 0]
 

@@ -41,11 +41,15 @@ def build_parser() -> argparse.ArgumentParser:
     formats = commands.add_parser(
         "formats", help="export a network to every form, and measure those that run here"
     )
+    detect = commands.add_parser(
+        "detect", help="measure what a detector finds in pictures before and after dehazing"
+    )
     _add_latency(latency)
     _add_quality(quality)
     _add_flicker(flicker)
     _add_formats(formats)
-    for command in (latency, quality, flicker, formats):
+    _add_detect(detect)
+    for command in (latency, quality, flicker, formats, detect):
         command.add_argument(
             "--threads",
             type=positive_int,
@@ -181,6 +185,26 @@ def _add_formats(formats: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_detect(detect: argparse.ArgumentParser) -> None:
+    detect.add_argument(
+        "models", nargs="*", default=["edge"], metavar="METHOD",
+        help=f"{_METHODS}; the pictures as they are always stand beside (default: edge)",
+    )  # fmt: skip
+    detect.add_argument(
+        "--detector", type=Path, required=True, metavar="FILE.onnx",
+        help="detector of objects with the outputs of a YOLO (v5 to v12, end-to-end) or RT-DETR",
+    )  # fmt: skip
+    detect.add_argument(
+        "--data", type=Path, required=True, metavar="FOLDER",
+        help="pictures with boxes in COCO's, VOC's (RTTS) or YOLO's form; with hazy/ and clear/ "
+        "the clear ones are measured, too; see docs/data.md",
+    )  # fmt: skip
+    detect.add_argument(
+        "--names", type=Path, metavar="FILE",
+        help="names of the detector's classes, one a line (default: those in the ONNX file)",
+    )  # fmt: skip
+
+
 def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "files", nargs="+", type=Path, metavar="FILE.json",
@@ -244,6 +268,7 @@ def _run(options: argparse.Namespace) -> None:
         "quality": _quality,
         "flicker": _flicker,
         "formats": _formats,
+        "detect": _detect,
         "report": _report,
         "compare": _compare,
         "data": _data,
@@ -327,3 +352,10 @@ def _flicker(options: argparse.Namespace) -> None:
     from .measure.surroundings import command_line
 
     run_flicker(options, command_line(options.typed))
+
+
+def _detect(options: argparse.Namespace) -> None:
+    from .detect_command import run_detect
+    from .measure.surroundings import command_line
+
+    run_detect(options, command_line(options.typed))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dehaze.runtime.errors import UsageError
 
+from .measure.blind import BlindScores
 from .measure.datasets import Measured, pictures_to_measure
 from .measure.methods import Method, about_method, expect_different, open_method
 from .measure.quality import (
@@ -19,6 +20,7 @@ from .measure.quality import (
 )
 from .measure.quality_rows import kept, levels, pair_row, photograph_row, with_clear_pictures
 from .measure.surroundings import data_of, machine, now
+from .results.figures import FIGURES
 from .results.records import QualityRow, Result
 
 __all__ = ["quality_result"]
@@ -55,11 +57,14 @@ def quality_result(
     say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
     rows = []
     expect_different(arguments)
+    blind = None if data.has_references else BlindScores()
+    for line in blind.missing if blind else ():
+        say(line)
     with ExitStack() as opened:
         # All of them first: a typing mistake in the last is told before minutes of measuring.
         methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}
         for argument, method in methods.items():
-            row = _measured(argument, method, data)
+            row = _measured(argument, method, data, blind)
             for line in _lines(row, each_level=each_level):
                 say(line)
             if do_no_harm:
@@ -67,7 +72,7 @@ def quality_result(
                 say(_kept_line(row))
             rows.append(row)
         models = [about_method(argument, method) for argument, method in methods.items()]
-    protocol = PROTOCOL if data.has_references else PHOTOGRAPH_PROTOCOL
+    protocol = PHOTOGRAPH_PROTOCOL | blind.protocol if blind else PROTOCOL
     for name, words in protocol.items():
         say(f"{name}: {words}")
     files = {file for item in data.items for file in (item.hazy, item.clear) if file}
@@ -83,10 +88,12 @@ def quality_result(
     )
 
 
-def _measured(argument: str, method: Method, data: Measured) -> QualityRow:
-    if data.has_references:
+def _measured(
+    argument: str, method: Method, data: Measured, blind: BlindScores | None
+) -> QualityRow:
+    if blind is None:
         return pair_row(argument, measure_quality(method, data))
-    return photograph_row(argument, measure_photographs(method, data))
+    return photograph_row(argument, measure_photographs(method, data, blind))
 
 
 def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
@@ -101,6 +108,12 @@ def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
             + f" %; new visible edges e {_number(means['e'], '+.3f')}, "
             f"gradients r {_number(means['r'], '.3f')} (medians), "
             f"saturated {_number(means['sigma'], '.3%')}"
+            + "".join(
+                f", {FIGURES[name].name} {_number(means[name], '.1f')} "
+                f"(hazy {_number(means[f'hazy_{name}'], '.1f')})"
+                for name in ("piqe", "brisque")
+                if name in means
+            )
         )
         return
     low, high = row.intervals["psnr_db"]

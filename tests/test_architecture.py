@@ -63,7 +63,8 @@ LAYERS = {
     "benchmarks": (
         "results __init__",
         "measure",
-        "report data_command flicker_command formats_command latency_command quality_command "
+        "report data_command detect_command flicker_command formats_command latency_command "
+        "quality_command "
         "gpu_check",
         "cli",
     ),

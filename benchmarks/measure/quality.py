@@ -6,7 +6,7 @@ PSNR and SSIM as they are published for RESIDE; `PROTOCOL` says it in words, for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,9 @@ from dehaze.runtime.datasets.pairs import HazyPair
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media.pictures import read_picture
 
+from ..results.figures import FIGURES
 from ..results.intervals import DRAWS_OF_MEANS
+from .blind import BlindScores
 from .contrast import ContrastGain, contrast_gain
 from .datasets import Haze, Item, Measured
 from .methods import Method, OurModel
@@ -52,13 +54,10 @@ PHOTOGRAPH_PROTOCOL = {
     "decoder": PROTOCOL["decoder"],
     "blocks": "16x16 pixels at a height of 480, result against hazy picture; flat where the luma "
     "of the hazy picture deviates by less than 3 of 255; means over the pictures that have such",
-    "contrast": "how many times as much the luma of textured blocks deviates; higher is better",
-    "noise": "how many times as much the luma of flat blocks, such as fog and sky, deviates; lower "
-    "is better",
-    "cast": "how far the colour of flat blocks moves, in a and b of CIE Lab; lower is better",
-    "dark": "how much lightness flat blocks lose, of 100 in CIE Lab; lower is better",
-    "crushed": "percentage of pixels with a colour that is newly below 5 or above 250; lower is "
-    "better",
+    **{
+        FIGURES[name].name: FIGURES[name].explanation
+        for name in ("contrast", "noise", "cast", "dark", "crushed")
+    },
     "e, r, sigma": "Hautiere et al. 2008, on the luminance of 8 bits: new visible edges (5 % "
     "contrast, Koehler's method, windows of 7x7) per edge before, geometric mean ratio of their "
     "gradients (Sobel), share of pixels newly black or white; medians of e and r, mean of sigma",
@@ -90,6 +89,8 @@ class PhotographScore:
     name: str
     artefacts: Artefacts
     gain: ContrastGain
+    blind: Mapping[str, float]
+    """See `BlindScores`."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +121,13 @@ def measure_quality(method: Method, data: Measured) -> list[Score]:
     return scores
 
 
-def measure_photographs(method: Method, data: Measured) -> list[PhotographScore]:
+def measure_photographs(
+    method: Method, data: Measured, blind: BlindScores
+) -> list[PhotographScore]:
     """The contrast gained and the artefacts on every hazy picture; references are not looked at.
+
+    Args:
+        blind: scores the pictures by themselves; the same one for all methods.
 
     Raises:
         InputError: a file that is no picture.
@@ -131,7 +137,8 @@ def measure_photographs(method: Method, data: Measured) -> list[PhotographScore]
         hazy = _read(item.hazy)
         result = method(hazy)
         artefacts, gain = measure_artefacts(hazy, result), contrast_gain(hazy, result)
-        scores.append(PhotographScore(item.hazy.stem, artefacts, gain))
+        alone = blind(item.hazy, hazy, result)
+        scores.append(PhotographScore(item.hazy.stem, artefacts, gain, alone))
     return scores
 
 

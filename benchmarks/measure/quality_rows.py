@@ -59,11 +59,16 @@ def photograph_row(model: str, scores: Sequence[PhotographScore]) -> QualityRow:
         "r": _rounded(_median([gain.r for gain in gains]), 5),
         "sigma": _rounded(fmean(gain.sigma for gain in gains), 5),
     }
+    means |= {
+        name: _rounded(_mean_of_known([score.blind[name] for score in scores]), 3)
+        for name in scores[0].blind
+    }
     pictures: list[dict[str, Scalar]] = [
         {
             "name": score.name,
             **{name: _rounded(value, 4) for name, value in asdict(score.artefacts).items()},
             **{name: _rounded(value, 5) for name, value in asdict(score.gain).items()},
+            **{name: _rounded(value, 3) for name, value in score.blind.items()},
         }
         for score in scores
     ]

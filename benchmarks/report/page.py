@@ -18,7 +18,7 @@ from ..results.records import Machine, Model, Result
 from .markdown import filled_in, markdown, markdown_table
 from .pictures import picture_pairs
 from .plots import SENSITIVITY_SUFFIX, plot_table, plots, ranking, ranking_table
-from .tables import heading, labels, model_table, tables
+from .tables import explained_tables, heading, labels, model_table, tables
 
 __all__ = ["write_reports"]
 
@@ -101,6 +101,7 @@ def _environment() -> Environment:
     )
     environment.filters["markdown"] = markdown
     environment.globals |= {
+        "explained_tables": explained_tables,
         "heading": heading,
         "labels": labels,
         "markdown_table": markdown_table,

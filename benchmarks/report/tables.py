@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..measure.quality_rows import kept, levels
-from ..results.records import FlickerRow, FormatRow, LatencyRow, Model, QualityRow, Result
+from ..results.differences import gain
+from ..results.figures import FIGURES, explanations
+from ..results.records import (
+    DetectionRow,
+    FlickerRow,
+    FormatRow,
+    LatencyRow,
+    Model,
+    QualityRow,
+    Result,
+)
 
-__all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "tables"]
+__all__ = [
+    "Table", "explained_tables", "heading", "labels", "model_table", "settings", "summary",
+    "tables",
+]  # fmt: skip
 
 
 class Table(NamedTuple):
@@ -20,26 +33,21 @@ class Table(NamedTuple):
     """Empty where the heading above says it."""
     heads: list[str]
     rows: list[list[str]]
+    figures: Sequence[str] = ()
+    """The keys of `FIGURES` that the table shows, for the sentences below it."""
 
 
 _DASH = "\N{EN DASH}"
-_QUALITY = {
-    "psnr_db": ("PSNR, dB", "{:.2f}"),
-    "ssim": ("SSIM", "{:.4f}"),
-    "hazy_psnr_db": ("hazy, dB", "{:.2f}"),
-    "contrast": ("contrast", "{:.2f}"),
-    "noise": ("noise", "{:.2f}"),
-    "cast": ("cast", "{:.2f}"),
-    "dark": ("dark", "{:.2f}"),
-    "crushed": ("crushed", "{:.2f} %"),
-    "e": ("new edges e", "{:+.3f}"),
-    "r": ("gradients r", "{:.3f}"),
-    "sigma": ("saturated", "{:.2%}"),
-}
-"""Heading and form of the means."""
+_QUALITY = (
+    *("psnr_db", "ssim", "hazy_psnr_db", "contrast", "noise", "cast", "dark", "crushed"),
+    *("e", "r", "sigma", "piqe", "hazy_piqe", "brisque", "hazy_brisque"),
+)
+"""The means of a table, in its order."""
+_DETECTION = ("map", "map50")
 _OPTIONAL = {
     "copy_ms": "copy", "compute_ms": "compute", "copy_back_ms": "copy back",
-    "peak_memory_mib": "peak MiB", "power_w": "W", "energy_per_frame_j": "J per frame",
+    "peak_memory_mib": FIGURES["peak_memory_mib"].heading, "power_w": "W",
+    "energy_per_frame_j": FIGURES["energy_per_frame_j"].heading,
 }  # fmt: skip
 
 
@@ -66,9 +74,8 @@ def labels(names: Iterable[str]) -> dict[str, str]:
 
 def heading(result: Result) -> str:
     """`Quality: SOTS-indoor`."""
-    about = ""
-    if result.kind in ("quality", "formats") and result.data:
-        about = f": {result.data.layout}"
+    named = result.kind in ("quality", "detection", "formats")
+    about = f": {result.data.layout}" if named and result.data else ""
     return f"{result.kind.capitalize()}{about}"
 
 
@@ -82,7 +89,17 @@ def tables(result: Result) -> list[Table]:
         return [table for table in found if table]
     if formats := result.rows(FormatRow):
         return [_format_table(formats)]
+    if detection := result.rows(DetectionRow):
+        return _detection_tables(detection)
     return [_flicker_table(result.rows(FlickerRow))]
+
+
+def explained_tables(result: Result) -> Iterator[tuple[Table, list[tuple[str, str]]]]:
+    """The tables of a result, each with a sentence on every figure that none above it has."""
+    known: set[str] = set()
+    for table in tables(result):
+        yield table, explanations(name for name in table.figures if name not in known)
+        known |= {*table.figures}
 
 
 def summary(result: Result) -> Table:
@@ -152,7 +169,8 @@ def _latency_table(title: str, rows: Sequence[LatencyRow]) -> Table:
         ]
         for row in rows
     ]
-    return Table(title, [*heads, *used.values(), "backend"], cells)
+    figures = ["p50", "ratio", "fps", "percentiles", *(name for name in used if name in FIGURES)]
+    return Table(title, [*heads, *used.values(), "backend"], cells, figures)
 
 
 def _ratio_interval(row: LatencyRow) -> str:
@@ -174,17 +192,17 @@ def _quality_table(rows: Sequence[QualityRow]) -> Table:
     spread = [name for name in names if any(name in row.intervals for row in rows)]
     heads = ["model"]
     for name in names:
-        heads += [_QUALITY[name][0], "95 %"] if name in spread else [_QUALITY[name][0]]
+        heads += [FIGURES[name].heading, "95 %"] if name in spread else [FIGURES[name].heading]
     cells = []
     for row in rows:
         line = [row.model]
         for name in names:
-            form = _QUALITY[name][1]
+            form = FIGURES[name].form
             line.append(_words(row.means.get(name), form))
             if name in spread:
                 line.append(_span(row.intervals.get(name, [None]), form))
         cells.append([*line, str(len(row.pictures))])
-    return Table("", [*heads, "pictures"], cells)
+    return Table("", [*heads, "pictures"], cells, names)
 
 
 def _level_table(rows: Sequence[QualityRow]) -> Table | None:
@@ -221,7 +239,8 @@ def _kept_table(rows: Sequence[QualityRow]) -> Table | None:
         for one in kept(row)
     ]
     heads = ["model", "unchanged", "worst, dB", "median, dB"]
-    return Table("Clear pictures, dehazed all the same", heads, cells) if cells else None
+    title = "Clear pictures, dehazed all the same"
+    return Table(title, heads, cells, ["kept"]) if cells else None
 
 
 def _flicker_table(rows: Sequence[FlickerRow]) -> Table:
@@ -233,7 +252,49 @@ def _flicker_table(rows: Sequence[FlickerRow]) -> Table:
         ]
         for row in rows
     ]
-    return Table("", heads, cells)
+    return Table("", heads, cells, ["psnr_db", "error_deviation", "error_change"])
+
+
+def _detection_tables(rows: Sequence[DetectionRow]) -> list[Table]:
+    """Precision on hazy and on clear pictures beside each other's untouched ones, and by class."""
+    found = []
+    for side in dict.fromkeys(row.side for row in rows):
+        here = [row for row in rows if row.side == side]
+        count = f"{here[0].pictures} {side} pictures, {here[0].objects} objects"
+        heads = ["pictures"]
+        for name in _DETECTION:
+            heads += [FIGURES[name].heading, "95 %", FIGURES["gain"].heading, "95 %"]
+        cells = [[_made_by(row), *_precisions(row, here[0])] for row in here]
+        found.append(Table(f"Found in {count}", heads, cells, [*_DETECTION, "gain"]))
+        form = FIGURES["map50"].form
+        by_class = [
+            [name, *(_words(row.classes.get(name, {}).get("map50"), form) for row in here)]
+            for name in here[0].classes
+        ]
+        words = f"Average precision at 0.5 by class, {side} pictures"
+        found.append(Table(words, ["class", *map(_made_by, here)], by_class))
+    return found
+
+
+def _made_by(row: DetectionRow) -> str:
+    return "as they are" if row.model == "none" else row.model
+
+
+def _precisions(row: DetectionRow, untouched: DetectionRow) -> list[str]:
+    """The means with their intervals, each with its change against the pictures as they are."""
+    cells = []
+    for name in _DETECTION:
+        form, signed = FIGURES[name].form, FIGURES["gain"].form
+        cells += [_words(row.means[name], form), _span(row.intervals[name], form)]
+        change = gain(untouched, row, name) if row is not untouched else None
+        cells.append(_words(change.mean, signed) if change else _DASH)
+        cells.append(_gain_span(change.interval, signed) if change else _DASH)
+    return cells
+
+
+def _gain_span(limits: Sequence[float | None], form: str) -> str:
+    """`-0.010 to +0.020`: a dash between signs is hard to read."""
+    return " to ".join(_words(limit, form) for limit in limits)
 
 
 def _format_table(rows: Sequence[FormatRow]) -> Table:

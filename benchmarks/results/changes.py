@@ -5,7 +5,9 @@ latency    the interval of the ratio of the medians, new to old, lies above 1 + 
            others use may be three times as slow an hour later: --relative compares each model's
            ratio to the first model of its own run, round by round, which slows down with it.
 quality    the interval of the mean difference, picture by picture and drawn by scene, lies on the
-           bad side of a limit that changes of kernels stay within (LIMITS); so of clear pictures
+           bad side of a limit that changes of kernels stay within (`Figure.least`); so of clear
+           pictures. PIQE and BRISQUE are shown, but never judged
+detection  the same for the difference of mean average precisions, draw by draw
 memory,    the figure moved to the bad side by more than the tolerance: there are no samples
 energy,
 flicker,
@@ -16,29 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 
+from .differences import gain
+from .figures import FIGURES
 from .intervals import mean_interval, ratio_interval
-from .records import FlickerRow, FormatRow, LatencyRow, QualityRow, Result
+from .records import (
+    AnyRow,
+    DetectionRow,
+    FlickerRow,
+    FormatRow,
+    LatencyRow,
+    QualityRow,
+    Result,
+)
 
 __all__ = ["Change", "by_key", "changes", "figures", "key_of"]
 
-LIMITS = {
-    "psnr_db": (1, 0.02),
-    "auto_psnr_db": (1, 0.02),
-    "ssim": (1, 0.0005),
-    "contrast": (1, 0.01),
-    "noise": (-1, 0.02),
-    "cast": (-1, 0.1),
-    "dark": (-1, 0.1),
-    "crushed": (-1, 0.1),
-    "sigma": (-1, 0.001),
-}
-"""The columns that are judged: 1 where higher is better, else -1; the smallest change that counts.
-FP16 in place of FP32, on all of SOTS-indoor, moves PSNR by less than 0.01 dB; nobody sees a tenth
-of a unit of CIE Lab."""
 HIGHEST_DB = 50.0
 """A PSNR above it counts as this, and so does that of equal pictures, which is infinite: nobody
 sees the difference, and a single level of 255 somewhere moves it by tens of decibels."""
@@ -72,10 +69,9 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
             found += _flicker(key, before, now, tolerance)
         elif isinstance(before, FormatRow) and isinstance(now, FormatRow):
             found += _format(key, before, now, tolerance)
+        elif isinstance(before, DetectionRow) and isinstance(now, DetectionRow):
+            found += _detection(key, before, now)
     return found
-
-
-AnyRow: TypeAlias = LatencyRow | QualityRow | FlickerRow | FormatRow
 
 
 def by_key(result: Result) -> Mapping[str, AnyRow]:
@@ -88,6 +84,8 @@ def key_of(row: AnyRow) -> str:
     if isinstance(row, LatencyRow):
         threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
         return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
+    if isinstance(row, DetectionRow):
+        return f"{row.model} on {row.side} pictures"
     return f"{row.model}, {row.way}" if isinstance(row, FlickerRow) else row.model
 
 
@@ -116,24 +114,44 @@ def _quality(key: str, old: QualityRow, new: QualityRow) -> Iterator[Change]:
         names = [name for name in before if name in now]
         if not names:
             continue
-        sign, least = LIMITS[column.rpartition(" ")[2]]
         numbers = np.array([(before[name], now[name]) for name in names])
         low, high = mean_interval(
             numbers[:, 1] - numbers[:, 0], [str(scenes.get(name) or name) for name in names]
         )
-        worst, best = (low, high) if sign > 0 else (-high, -low)
-        verdict = "worse" if best < -least else "better" if worst > least else ""
+        verdict = _verdict(column.rpartition(" ")[2], low, high)
         means = numbers.mean(axis=0)
         words = f"{key}: {column} ({len(names)} pictures)"
         yield Change(words, float(means[0]), float(means[1]), (low, high), verdict)
 
 
+def _verdict(figure: str, low: float, high: float) -> str:
+    """The verdict on a difference in this interval; none where the figure is not judged."""
+    sign, least = FIGURES[figure].better, FIGURES[figure].least
+    if least is None:
+        return ""
+    worst, best = (low, high) if sign > 0 else (-high, -low)
+    return "worse" if best < -least else "better" if worst > least else ""
+
+
+def _detection(key: str, old: DetectionRow, new: DetectionRow) -> Iterator[Change]:
+    for column in ("map", "map50"):
+        before, after = old.means.get(column), new.means.get(column)
+        difference = gain(old, new, column)
+        if before is None or after is None or difference is None:
+            continue
+        low, high = difference.interval
+        interval = (low, high) if low is not None and high is not None else None
+        verdict = _verdict(column, *(interval or (difference.mean, difference.mean)))
+        yield Change(f"{key}: {FIGURES[column].name}", before, after, interval, verdict)
+
+
 def figures(row: QualityRow) -> dict[str, dict[str, float]]:
-    """The value of every picture by its name, for each judged column."""
+    """The value of every picture by its name, for each column that is compared."""
+    compared = {name for name, figure in FIGURES.items() if figure.least is not None}
     found: dict[str, dict[str, float]] = {}
     for kind, pictures in (("", row.pictures), ("clear ", row.clear_pictures)):
         for picture in pictures:
-            for column in LIMITS.keys() & picture.keys():
+            for column in compared & picture.keys():
                 value = picture[column]
                 if column.endswith("psnr_db") and not isinstance(value, str):
                     value = _capped(value)
@@ -163,6 +181,5 @@ def _format(key: str, old: FormatRow, new: FormatRow, tolerance: float) -> Itera
 
 def _mean_psnr(key: str, old: float | None, new: float | None) -> Change:
     before, after = _capped(old), _capped(new)
-    difference, least = after - before, LIMITS["psnr_db"][1]
-    verdict = "worse" if difference < -least else "better" if difference > least else ""
+    verdict = _verdict("psnr_db", after - before, after - before)
     return Change(f"{key}: psnr_db", before, after, None, verdict)

@@ -12,10 +12,13 @@ import numpy as np
 from dehaze.runtime.errors import GateError, UsageError
 
 from .changes import Change, by_key, changes, figures, key_of
+from .figures import FIGURES
 from .file import read_result
 from .records import LatencyRow, QualityRow, Result
 
 __all__ = ["compare_files"]
+
+_FIGURE_NAMES = {figure.name for figure in FIGURES.values()}
 
 
 def compare_files(
@@ -62,7 +65,8 @@ def _different(old: Result, new: Result) -> Iterator[str]:
         yield f"the data differ: {_data(old)} and {_data(new)}"
     for name in sorted(old.protocol.keys() | new.protocol.keys()):
         was, now = old.protocol.get(name), new.protocol.get(name)
-        if was != now and name not in ("load before", "rounds"):
+        is_new_figure = was is None and name in _FIGURE_NAMES  # compared with nothing
+        if was != now and name not in ("load before", "rounds") and not is_new_figure:
             yield f"the protocols differ: {name} {was!r} and {now!r}"
     if lost := sorted(by_key(old).keys() - by_key(new).keys()):
         yield f"the new result lacks {', '.join(lost)}"

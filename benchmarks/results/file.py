@@ -19,7 +19,7 @@ from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import InputError, OutputError, one_line
 from dehaze.runtime.output_file import finished_output
 
-from .records import FlickerRow, FormatRow, Kind, LatencyRow, QualityRow, Result
+from .records import DetectionRow, FlickerRow, FormatRow, Kind, LatencyRow, QualityRow, Result
 
 __all__ = ["VERSION", "expect_writable", "read_json", "read_result", "write_result"]
 
@@ -31,6 +31,7 @@ _ROWS: Mapping[str, Any] = {
     "quality": list[QualityRow],
     "flicker": list[FlickerRow],
     "formats": list[FormatRow],
+    "detection": list[DetectionRow],
 }
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "mean_interval", "median_is_stable", "ratio_interval"]
+__all__ = [
+    "Interval", "drawn_weights", "interval_of_draws", "mean_interval", "median_is_stable",
+    "ratio_interval",
+]  # fmt: skip
 
 Interval: TypeAlias = tuple[float, float]
-DRAWS_OF_MEANS, DRAWS_OF_MEDIANS = 10_000, 2000
-"""Draws of the bootstrap. Medians take longer, and fewer draws are enough for them."""
+DRAWS_OF_MEANS, DRAWS_OF_MEDIANS, DRAWS_OF_PRECISIONS = 10_000, 2000, 1000
+"""Draws of the bootstrap. Medians and average precisions take longer, and fewer draws are enough
+for them."""
 _LIMITS = (2.5, 97.5)
 Samples: TypeAlias = NDArray[Any]
 
@@ -42,6 +46,24 @@ def mean_interval(samples: Samples, scenes: Sequence[str]) -> Interval:
     sums, counts = np.bincount(members, samples), np.bincount(members)
     drawn = np.random.default_rng(0).integers(0, counts.size, (DRAWS_OF_MEANS, counts.size))
     return _limits(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1))
+
+
+def drawn_weights(scenes: Sequence[str], draws: int) -> Iterator[NDArray[np.int64]]:
+    """How often each picture counts in each draw of a bootstrap over their scenes.
+
+    The draws are the same for the same scenes, so that figures of two methods, or of two results,
+    can be compared draw by draw.
+    """
+    _, members = np.unique(np.array(scenes), return_inverse=True)
+    rng, count = np.random.default_rng(0), int(members.max()) + 1
+    for _ in range(draws):
+        yield np.bincount(rng.integers(0, count, count), minlength=count)[members]
+
+
+def interval_of_draws(values: Samples) -> Interval | None:
+    """The interval of what a bootstrap drew; None where it drew no numbers."""
+    known = values[~np.isnan(values)]
+    return _limits(known) if known.size else None
 
 
 def _limits(values: Samples) -> Interval:

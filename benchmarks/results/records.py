@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 __all__ = [
     "Data",
+    "DetectionRow",
     "FlickerRow",
     "FormatRow",
     "Kind",
@@ -19,7 +20,7 @@ __all__ = [
     "Scalar",
 ]
 
-Kind: TypeAlias = Literal["latency", "quality", "flicker", "formats"]
+Kind: TypeAlias = Literal["latency", "quality", "flicker", "detection", "formats"]
 Scalar: TypeAlias = float | str | None
 """A cell of a row per picture."""
 
@@ -130,8 +131,9 @@ class QualityRow:
     """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
     pictures: list[dict[str, Scalar]]
     """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or, of photographs alone,
-    `contrast`, `noise`, `cast`, `dark`, `crushed` (in %), `e`, `r`, `sigma`. Null where a picture
-    has no such figure."""
+    `contrast`, `noise`, `cast`, `dark`, `crushed` (in %), `e`, `r`, `sigma`, and, where they can be
+    measured, `piqe` and `brisque` with `hazy_piqe` and `hazy_brisque`. Null where a picture has no
+    such figure."""
     intervals: dict[str, list[float | None]] = field(default_factory=dict)
     """[low, high] of some means, 95 %."""
     clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)
@@ -171,7 +173,31 @@ class FormatRow:
     backend: str = ""
 
 
-Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow, FormatRow)
+@dataclass(frozen=True)
+class DetectionRow:
+    """What a detector finds in the pictures that one method made."""
+
+    model: str
+    """The method; `none` is the pictures as they are."""
+    side: Literal["hazy", "clear"]
+    """The pictures that were dehazed: hazy ones, or clear ones that have no haze to remove."""
+    pictures: int
+    objects: int
+    """Objects of the classes that the detector knows."""
+    means: dict[str, float | None]
+    """`map` at IoU 0.5:0.95 and `map50`, from 0 to 1."""
+    intervals: dict[str, list[float | None]]
+    """[low, high] of the means, 95 %."""
+    classes: dict[str, dict[str, float | None]]
+    """The same two by class; null where the pictures show none of it."""
+    draws: dict[str, list[float | None]]
+    """The means in each draw of the bootstrap. All rows of a result, and all results of the same
+    pictures, have the same draws: the interval of a difference is that of the draws' differences.
+    """
+
+
+Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow, DetectionRow, FormatRow)
+AnyRow: TypeAlias = LatencyRow | QualityRow | FlickerRow | DetectionRow | FormatRow
 
 
 @dataclass(frozen=True)
@@ -188,9 +214,7 @@ class Result:
     """The data; None where none are needed, as for latency."""
     protocol: dict[str, str]
     """The rules of the measurement, in words."""
-    results: (
-        Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow] | Sequence[FormatRow]
-    )
+    results: Sequence[AnyRow]
     """The rows of the kind that `kind` names."""
 
     def rows(self, row_type: type[Row]) -> list[Row]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,45 @@ def test_photographs_get_figures_without_reference(
     assert "new visible edges e +0.000" in printed
     assert "dark: how much lightness flat blocks lose" in printed
     assert main(["quality", "none", "--data", str(tmp_path), "--do-no-harm"]) == 2
+
+
+def test_piqe_and_brisque_of_the_hazy_photograph_stand_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pypiqe = pytest.importorskip("pypiqe", reason="needs pip install --no-deps pypiqe")
+    brisque = pytest.importorskip("brisque", reason="needs pip install brisque")
+    noise = np.random.default_rng(0).normal(0, 12, (96, 128, 3))
+    pixels = np.clip(picture(96, 128) + noise, 0, 255).astype(np.uint8)
+    write(tmp_path / "data" / "road.png", pixels)
+    write(tmp_path / "data" / "wall.png", np.full((96, 128, 3), 128, np.uint8))
+    old = tmp_path / "old.json"
+    arguments = ["quality", "none", "clahe", "--data", str(tmp_path / "data")]
+    assert main([*arguments, "--json", str(old)]) == 0
+    assert f", PIQE {(pypiqe.piqe(pixels)[0] + 100) / 2:.1f} (hazy " in capsys.readouterr().out
+    none, clahe = read_result(old).rows(QualityRow)
+    road, wall = none.pictures
+    assert road["piqe"] == road["hazy_piqe"] == pytest.approx(pypiqe.piqe(pixels)[0], abs=1e-3)
+    expected = brisque.BRISQUE(url=False).score(pixels[..., ::-1])
+    assert road["brisque"] == road["hazy_brisque"] == pytest.approx(expected, abs=1e-3)
+    assert (wall["piqe"], wall["brisque"]) == (100, None)  # one colour has no statistics
+    assert clahe.means["hazy_piqe"] == none.means["piqe"] != clahe.means["piqe"]
+    assert main(["compare", str(old), str(old)]) == 0
+    assert "clahe: brisque (1 pictures)" in capsys.readouterr().out
+
+
+def test_figures_whose_package_is_absent_are_said_and_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pypiqe", None)
+    monkeypatch.setitem(sys.modules, "brisque", None)
+    write(tmp_path / "road.png", picture(64, 80))
+    assert main(["quality", "none", "--data", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "PIQE is not measured" in printed
+    assert "pip install --no-deps pypiqe" in printed
+    assert "PIQE: " not in printed
+    means = measured(capsys, "none", "--data", str(tmp_path))["rows"]["none"]["means"]
+    assert not {"piqe", "brisque"} & means.keys()
 
 
 @pytest.mark.parametrize("case", ["empty", "deep", "tiny"])

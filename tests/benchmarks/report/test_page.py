@@ -209,3 +209,20 @@ def test_other_outputs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["report", *files(tmp_path), "--out", str(tmp_path / "a.md"), "--pictures",
                  str(tmp_path / "nothing.mp4")]) == 1  # fmt: skip
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_figure_of_a_table_is_explained_once_in_a_sentence(tmp_path: Path) -> None:
+    page, _ = report(tmp_path, *files(tmp_path))
+    explained = dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page))
+    for name in ("PSNR", "SSIM", "p50", "ratio", "fps", "deviation over time"):
+        assert explained[name].endswith("."), name
+    assert explained["SSIM"].endswith("; higher is better.")
+    assert explained["p50"].endswith("; lower is better.")
+    (quality,) = re.findall(r'aria-labelledby="result-2">.*?</section>', page, re.DOTALL)
+    assert quality.count("<dt>SSIM</dt>") == 1
+    photographs = Path(__file__).parents[3] / "docs" / "benchmark" / "photographs.json"
+    page, _ = report(tmp_path, str(photographs))
+    heads = re.findall(r'<th scope="col">([^<]+)</th>', page)
+    names = {head.partition(",")[0] for head in heads} - {"model", "pictures"}
+    assert names <= {*re.findall(r"<dt>([^<]+)</dt>", page)}
+    assert {"contrast", "crushed", "saturated"} <= names

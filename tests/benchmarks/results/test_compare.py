@@ -215,3 +215,29 @@ def test_more_memory_and_energy_count_as_well(
     assert compared(tmp_path, used(200, 0.1), used(200, 0.2)) == 3
     assert compared(tmp_path, used(200, 0.2), used(200, 0.1)) == 0
     assert compared(tmp_path, plain, used(200, 0.1)) == 0
+
+
+def test_piqe_and_brisque_are_shown_and_never_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def result(piqe: float, cast: float) -> Result:
+        pictures: list[dict[str, float | str | None]] = [
+            {"name": f"{number}", "piqe": piqe, "hazy_piqe": 20.0, "cast": cast}
+            for number in range(9)
+        ]
+        row = QualityRow("a", {"piqe": piqe, "cast": cast}, pictures)
+        return replace(quality_result({"a": [20.0]}), results=[row])
+
+    assert compared(tmp_path, result(20.0, 1.0), result(90.0, 1.0)) == 0
+    printed = capsys.readouterr().out
+    assert "a: piqe (9 pictures)" in printed
+    assert "worse" not in printed
+    assert compared(tmp_path, result(20.0, 1.0), result(20.0, 2.0)) == 3  # a figure that counts
+
+
+def test_a_figure_that_only_the_new_result_has_is_no_obstacle(tmp_path: Path) -> None:
+    old = quality_result({"a": [20.0, 21.0]})
+    newer = replace(old, protocol={**old.protocol, "PIQE": "pypiqe 1.2"})
+    assert compared(tmp_path, old, newer) == 0
+    assert compared(tmp_path, newer, old) == 2
+    assert compared(tmp_path, old, replace(old, protocol={**old.protocol, "rule": "new"})) == 2

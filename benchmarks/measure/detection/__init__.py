@@ -1,0 +1,1 @@
+"""Detection before and after dehazing: labelled pictures, detectors and their precision."""

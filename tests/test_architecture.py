@@ -64,8 +64,7 @@ LAYERS = {
         "results __init__",
         "measure",
         "report data_command detect_command flicker_command formats_command latency_command "
-        "quality_command "
-        "gpu_check",
+        "quality_command gpu_check cli_options",
         "cli",
     ),
 }

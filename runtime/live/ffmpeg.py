@@ -16,6 +16,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from ..errors import InputError, one_line
+from ..media.limits import frame_pixels_at_most
 from ..media.pixels.colour import BT601, colours_of
 from ..media.pixels.frame_pixels import rgb_of
 from ..media.video_look import VideoLook
@@ -26,6 +27,9 @@ __all__ = ["AvAddress", "AvSource"]
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
 """Seconds after which a silent camera counts as lost."""
+_BLIND_SECONDS = 20.0
+"""Seconds of packets that cannot be decoded after which a stream counts as lost; cameras send a
+whole picture at least every 10 s."""
 _END_SECONDS = 1.0
 _UNTIMED_FORMATS = frozenset({"mpjpeg", "mjpeg", "image2pipe", "jpeg_pipe"})
 """Formats without times, for which FFmpeg makes up 25 frames per second."""
@@ -85,10 +89,12 @@ class AvSource(LiveSource):
         self._describe()
 
     def _open(self) -> None:
+        # FFmpeg reads the size of a frame before it sets memory aside for it.
+        limit = {"max_pixels": str(frame_pixels_at_most())}
         self._container: InputContainer = av.open(
             self._address.url,
             format=self._address.format,
-            options=self._address.options,
+            options=self._address.options | limit,
             timeout=(_OPEN_SECONDS, _READ_SECONDS),
             metadata_errors="replace",
         )
@@ -96,6 +102,7 @@ class AvSource(LiveSource):
             self._container.close()
             raise ValueError("it has no video stream")
         self._stream: VideoStream = self._container.streams.video[0]
+        self._stream.codec_context.options = limit
         # Threads that decode several frames at once would hold each back by as many.
         self._stream.codec_context.thread_type = "SLICE"
         self._stream.codec_context.flags |= Flags.low_delay
@@ -147,6 +154,7 @@ class AvSource(LiveSource):
     def _connection(self) -> Iterator[LiveFrame]:
         """The frames of one connection."""
         self._played_seconds = 0.0
+        self._last_good = time.monotonic()
         heard = [self.sound] if self.sound and self.on_sound else []
         for packet in self._container.demux(self._stream, *heard):
             started = time.perf_counter()
@@ -168,9 +176,13 @@ class AvSource(LiveSource):
 
     def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
         try:
-            return self._stream.codec_context.decode(packet)
+            frames = self._stream.codec_context.decode(packet)
         except av.InvalidDataError:  # what a network loses; the next whole picture mends it
+            if time.monotonic() - self._last_good > _BLIND_SECONDS:
+                raise
             return []
+        self._last_good = time.monotonic()
+        return frames
 
     def _is_played_out(self) -> bool:
         """Returns whether a stream of known length is at its end, such as a file on a server."""

@@ -27,6 +27,7 @@ class Decoder:
     Args:
         numbered: whether the packets are numbered in coding order, as AVI does, from 0; empty
             chunks, which repeat the frame before, count.
+        pixels_at_most: larger frames are not decoded; the decoder reads their size first.
         on_damage: called with the error of a packet that cannot be decoded, and with None for a
             frame of which parts were lost; may raise.
     """
@@ -36,9 +37,11 @@ class Decoder:
         stream: VideoStream,
         *,
         numbered: bool,
+        pixels_at_most: int,
         on_damage: Callable[[Exception | None], None],
     ) -> None:
         self.codec = _codec_of(stream)
+        self.codec.options = {"max_pixels": str(pixels_at_most)}
         self.lost_frames = 0
         """Frames that could not be decoded."""
         self.damaged_frames = 0

@@ -12,6 +12,7 @@ __all__ = [
     "address_space_bytes",
     "bytes_for_picture",
     "frame_pixels_at_most",
+    "frame_problem",
     "free_bytes",
 ]
 
@@ -47,6 +48,16 @@ def frame_pixels_at_most() -> int:
     if free is None:
         return MAXIMUM_FRAME_PIXELS
     return max(_SMALL, min(MAXIMUM_FRAME_PIXELS, free // _BYTES_A_FRAME_PIXEL))
+
+
+def frame_problem(width: int, height: int, pixels_at_most: int) -> str:
+    """What is wrong with frames of this size; empty where nothing is."""
+    if width * height <= pixels_at_most:
+        return ""
+    most = "8192x8192 pixels"
+    if pixels_at_most < MAXIMUM_FRAME_PIXELS:
+        most = f"{pixels_at_most / 1e6:.1f} million pixels, for which the free memory is enough"
+    return f"expected frames of at most {most}, got {width}x{height}; is the file damaged?"
 
 
 def free_bytes(root: Path = Path("/")) -> int | None:

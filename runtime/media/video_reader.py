@@ -23,6 +23,7 @@ from ..timing import StageTimes
 from .containers.cut_off import bytes_missing
 from .containers.timeline import Timeline
 from .decoder import Decoder
+from .limits import frame_pixels_at_most, frame_problem
 from .notices import Notices
 from .pixels.frame_pixels import EncoderPixels, alpha_of, rgb_of
 from .pixels.orientation import swaps_sides, upright
@@ -38,8 +39,6 @@ __all__ = ["PlanarFormat", "TimedFrame", "TimedPlanes", "VideoReader"]
 PlanarFormat: TypeAlias = Callable[[VideoLook], EncoderPixels | None]
 """Chooses by a video's look the format in which its frames stay in planes; None for RGB."""
 
-_MAXIMUM_PIXELS = 2**26
-"""8192x8192: a damaged header may say more, and a dozen frames are held at a time."""
 _THIS_FILE_ALONE = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,mxf,nut,"
@@ -99,13 +98,16 @@ class VideoReader:
         self._notices = notices if notices is not None else Notices()
         self._look: VideoLook | None = None
         self._planar: EncoderPixels | None = None
+        self._pixels_at_most = frame_pixels_at_most()
         self._refuse_cut_off()
         try:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
             # thread waits for ever while the decoder is freed (11 of 2300 damaged files hung).
             # file: lets names hold colons, replace takes titles that are not UTF-8.
+            # max_pixels: opening decodes frames, too, where a header says too little.
+            limits = {**_THIS_FILE_ALONE, "max_pixels": str(self._pixels_at_most)}
             self.container: InputContainer = av.open(
-                f"file:{path}", metadata_errors="replace", options=_THIS_FILE_ALONE
+                f"file:{path}", options=limits, metadata_errors="replace"
             )
         except av.ArgumentError as error:
             raise InputError(
@@ -116,7 +118,12 @@ class VideoReader:
         self.stream = self._video_stream()
         # AVI numbers its chunks in coding order.
         self._numbered = self.container.format.name == "avi"
-        self.decoder = Decoder(self.stream, numbered=self._numbered, on_damage=self._note_damage)
+        self.decoder = Decoder(
+            self.stream,
+            numbered=self._numbered,
+            pixels_at_most=self._pixels_at_most,
+            on_damage=self._note_damage,
+        )
         self.codec = self.decoder.codec
         self.others: list[Stream] = [s for s in self.container.streams if s != self.stream]
 
@@ -135,9 +142,16 @@ class VideoReader:
         """The first stream of moving pictures: not a cover, not of an unknown codec."""
         for stream in self.container.streams.video:
             if stream.codec_context and not stream.disposition & Disposition.attached_pic:
+                codec = stream.codec_context
+                width = max(codec.width, codec.coded_width)
+                self._check_size(width, max(codec.height, codec.coded_height))
                 return stream
         self.container.close()
         raise InputError(f"{self.path}: expected a video, got a file without a video stream")
+
+    def _check_size(self, width: int, height: int) -> None:
+        if problem := frame_problem(width, height, self._pixels_at_most):
+            raise InputError(f"{self.path}: {problem}")
 
     @property
     def frame_rate(self) -> Fraction:
@@ -275,7 +289,7 @@ class VideoReader:
         out where the codec allows it.
         """
         self.codec.skip_frame = "NONREF"
-        self.codec.options = {"skip_loop_filter": "all"}
+        self.codec.options = {**self.codec.options, "skip_loop_filter": "all"}
         seconds, due = 0.0, float("-inf")
         format_of = _own_planes if planar else None
         for packet in self._packets(self.stream):
@@ -293,11 +307,7 @@ class VideoReader:
         self, frame: VideoFrame, pts: int, planar: PlanarFormat | None
     ) -> TimedFrame | TimedPlanes:
         """Upright RGB, or planes, of the first frame's size."""
-        if frame.width * frame.height > _MAXIMUM_PIXELS:
-            raise InputError(
-                f"{self.path}: expected frames of at most 8192x8192 pixels, "
-                f"got {frame.width}x{frame.height}; is the file damaged?"
-            )
+        self._check_size(frame.width, frame.height)
         if self._look is None:
             self._look = look_of(frame, self._notices)
             self._planar = planar(self._look) if planar else None

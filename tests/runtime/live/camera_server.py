@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,11 +17,13 @@ __all__ = ["camera"]
 
 
 @contextmanager
-def camera(pictures: list[NDArray[np.uint8]], port: int = 0) -> Iterator[str]:
-    """Serves (H, W, 3) uint8 RGB over and over; yields the address. The end cuts everybody off."""
-    jpegs = [
-        cv2.imencode(".jpg", p[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for p in pictures
-    ]
+def camera(pictures: Sequence[NDArray[np.uint8] | bytes], port: int = 0) -> Iterator[str]:
+    """Serves pictures over and over; yields the address. The end cuts everybody off.
+
+    Args:
+        pictures: (H, W, 3) uint8 RGB, or JPEGs.
+    """
+    jpegs = [p if isinstance(p, bytes) else _jpeg(p) for p in pictures]
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -32,7 +34,7 @@ def camera(pictures: list[NDArray[np.uint8]], port: int = 0) -> Iterator[str]:
             started, index = time.monotonic(), 0
             try:
                 while not ended.is_set():
-                    data = jpegs[index % len(jpegs)].tobytes()
+                    data = jpegs[index % len(jpegs)]
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
                     self.wfile.write(f"{head}\r\n\r\n".encode() + data + b"\r\n")
                     index += 1
@@ -51,3 +53,8 @@ def camera(pictures: list[NDArray[np.uint8]], port: int = 0) -> Iterator[str]:
         ended.set()
         server.shutdown()
         server.server_close()
+
+
+def _jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    data = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1]
+    return bytes(data.tobytes())

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from camera_server import camera
 
 from dehaze.runtime.cli import main
 from dehaze.runtime.errors import InputError, UsageError, masked
@@ -226,3 +227,17 @@ def test_a_camera_that_hangs_does_not_hold_up_the_end() -> None:
         assert list(frames) == [1]
     assert time.monotonic() - started < 3
     never.set()
+
+
+def test_a_camera_whose_pictures_are_too_large_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """65000x65000 pixels would take 12 GB; its JPEG has 2 kB."""
+    monkeypatch.setattr("dehaze.runtime.live.ffmpeg._BLIND_SECONDS", 0.0)
+    data = cv2.imencode(".jpg", np.zeros((64, 80, 3), np.uint8))[1].tobytes()
+    start = data.index(b"\xff\xc0") + 5
+    vast = data[:start] + b"\xfd\xe8\xfd\xe8" + data[start + 4 :]
+    with (
+        camera([vast]) as address,
+        pytest.raises(InputError, match="no stream"),
+        opened(address) as source,
+    ):
+        next(source.read())

@@ -31,7 +31,16 @@ def _run(options: argparse.Namespace) -> None:
         from .results.file import expect_writable
 
         expect_writable(options.json)
-    run(options)
+    try:
+        run(options)
+    except ModuleNotFoundError as error:
+        from dehaze.runtime.errors import UsageError
+
+        raise UsageError(
+            f"dehaze-bench {options.command} needs the package {error.name}, which is not "
+            f"installed; the extra bench has it: pip install 'dehaze-edge[bench]', or '.[bench]' "
+            f"in the checkout"
+        ) from error
 
 
 def _latency(options: argparse.Namespace) -> None:

@@ -46,8 +46,10 @@ _QUALITY = (
 _DETECTION = ("map", "map50")
 _OPTIONAL = {
     "copy_ms": "copy", "compute_ms": "compute", "copy_back_ms": "copy back",
-    "peak_memory_mib": FIGURES["peak_memory_mib"].heading, "power_w": "W",
-    "energy_per_frame_j": FIGURES["energy_per_frame_j"].heading,
+    **{
+        name: FIGURES[name].heading
+        for name in ("peak_memory_mib", "power_w", "energy_per_frame_j")
+    },
 }  # fmt: skip
 
 
@@ -169,7 +171,8 @@ def _latency_table(title: str, rows: Sequence[LatencyRow]) -> Table:
         ]
         for row in rows
     ]
-    figures = ["p50", "ratio", "fps", "percentiles", *(name for name in used if name in FIGURES)]
+    measured = [name for name in used if name in FIGURES]
+    figures = ["p50", "ratio", "interval", "fps", "percentiles", *measured]
     return Table(title, [*heads, *used.values(), "backend"], cells, figures)
 
 
@@ -202,7 +205,7 @@ def _quality_table(rows: Sequence[QualityRow]) -> Table:
             if name in spread:
                 line.append(_span(row.intervals.get(name, [None]), form))
         cells.append([*line, str(len(row.pictures))])
-    return Table("", [*heads, "pictures"], cells, names)
+    return Table("", [*heads, "pictures"], cells, names + ["interval"] * bool(spread))
 
 
 def _level_table(rows: Sequence[QualityRow]) -> Table | None:
@@ -265,7 +268,7 @@ def _detection_tables(rows: Sequence[DetectionRow]) -> list[Table]:
         for name in _DETECTION:
             heads += [FIGURES[name].heading, "95 %", FIGURES["gain"].heading, "95 %"]
         cells = [[_made_by(row), *_precisions(row, here[0])] for row in here]
-        found.append(Table(f"Found in {count}", heads, cells, [*_DETECTION, "gain"]))
+        found.append(Table(f"Found in {count}", heads, cells, [*_DETECTION, "interval", "gain"]))
         form = FIGURES["map50"].form
         by_class = [
             [name, *(_words(row.classes.get(name, {}).get("map50"), form) for row in here)]

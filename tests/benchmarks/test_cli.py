@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -34,6 +36,19 @@ def test_the_data_are_known_by_names_and_contents(pairs: Path, tmp_path: Path) -
     with (moved / "hazy" / "1400_2.png").open("ab") as file:
         file.write(b"x")
     assert len({first, renamed, sha256(moved)}) == 3
+
+
+def test_a_package_of_the_extra_that_is_absent_gives_one_line() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['skimage'] = sys.modules['skimage.metrics'] = None\n"
+        "from dehaze.benchmarks.cli import main\n"
+        "sys.exit(main(['quality', 'none', '--data', '.']))\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 2
+    assert run.stderr.count("\n") == 1
+    assert "dehaze-bench quality needs the package skimage" in run.stderr
 
 
 def test_a_wrong_size_gives_2() -> None:

@@ -21,12 +21,12 @@ from xml.etree import ElementTree
 import yaml
 
 from dehaze.runtime.datasets.file_names import is_picture, natural_order
-from dehaze.runtime.datasets.pairs import content_of, find_pairs
+from dehaze.runtime.datasets.pairs import content_of, find_pairs, is_part
 from dehaze.runtime.errors import InputError, one_line
 
 __all__ = ["Box", "LabelledPicture", "LabelledPictures", "labelled_pictures", "read_names"]
 
-_PICTURE_FOLDERS = ("JPEGImages", "images", "hazy")
+_VOC_PICTURES = "jpegimages"
 _NAME_FILES = ("classes.txt", "obj.names", "classes.names")
 _WRONG = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 """The errors that a file of another form gives."""
@@ -118,12 +118,14 @@ def _has_area(box: Box) -> bool:
 
 def _pictures(folder: Path) -> list[tuple[Path, Path | None]]:
     """Hazy pictures with their clear ones, or pictures alone, by name."""
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir()]
     try:
         return [(pair.hazy, pair.clear) for pair in find_pairs(folder)]
     except InputError:
-        names = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-        inside = (names.get(name.lower()) for name in _PICTURE_FOLDERS)
-        root = next((path for path in inside if path), folder)
+        if sum(is_part(path.name) for path in inside) > 1:  # hazy/ and clear/ that do not match
+            raise
+        parts = (p for p in inside if is_part(p.name) or p.name.lower() == _VOC_PICTURES)
+        root = next(parts, folder)
     files = [path for path in root.rglob("*") if is_picture(path.name) and path.is_file()]
     by_name: dict[str, Path] = {}
     for path in sorted(files):

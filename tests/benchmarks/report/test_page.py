@@ -214,7 +214,7 @@ def test_other_outputs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_every_figure_of_a_table_is_explained_once_in_a_sentence(tmp_path: Path) -> None:
     page, _ = report(tmp_path, *files(tmp_path))
     explained = dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", page))
-    for name in ("PSNR", "SSIM", "p50", "ratio", "fps", "deviation over time"):
+    for name in ("PSNR", "SSIM", "p50", "ratio", "95 %", "fps", "deviation over time"):
         assert explained[name].endswith("."), name
     assert explained["SSIM"].endswith("; higher is better.")
     assert explained["p50"].endswith("; lower is better.")

@@ -85,6 +85,20 @@ def test_boxes_may_have_the_name_of_the_clear_picture(tmp_path: Path) -> None:
     assert pixels(labelled, "0001_0.9_0.2") == PIXELS
 
 
+def test_a_hazy_picture_without_its_clear_one_is_an_error_not_a_set_without_clear_ones(
+    tmp_path: Path,
+) -> None:
+    for name in ("hazy/a", "hazy/b", "clear/a"):
+        write(tmp_path / f"{name}.png", scene(OBJECTS))
+    write_voc(tmp_path / "Annotations" / "a.xml", OBJECTS)
+    with pytest.raises(InputError, match=r"b\.png: expected its clear picture"):
+        labelled_pictures(tmp_path)
+    (tmp_path / "clear" / "a.png").unlink()
+    (tmp_path / "clear").rmdir()
+    (picture,) = labelled_pictures(tmp_path).pictures
+    assert picture.clear is None
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [

@@ -43,8 +43,8 @@ def _run(options: argparse.Namespace) -> None:
     except ModuleNotFoundError as error:
         raise UsageError(
             f"{error.name} is not installed, which this export needs: pip install "
-            f"'dehaze-edge[export]'; `dehaze-export --fp16` and `--int8` of the network that ships "
-            f"do without, and so does an engine of an .onnx file"
+            f"'dehaze-edge[export]'; the network that ships does without for --fp16 and, unless "
+            f"you give --data, --int8, and so does an engine of an .onnx file"
         ) from error
 
 

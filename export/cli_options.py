@@ -71,7 +71,7 @@ def _add_graph_options(group: argparse._ArgumentGroup) -> None:
         choices=("standard", "plugin", "gridsample"),
         help="deformable convolution as DeformConv, as our TensorRT plugin, or made of GridSample, "
         "for TensorRT-RTX and ONNX Runtime before 1.25 (default: plugin for tensorrt, gridsample "
-        "for an engine of rtx, else standard)",
+        "for an engine of rtx and where ONNX Runtime is older, else standard)",
     )
     group.add_argument(
         "--random-weights",

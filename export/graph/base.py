@@ -6,6 +6,8 @@ from typing import Literal, Protocol
 
 from onnx import ModelProto
 
+from dehaze.runtime.onnxruntime_session import import_onnxruntime
+
 __all__ = ["BaseModels", "Form", "Target", "default_form"]
 
 Target = Literal["onnxruntime", "onnxruntime-arm", "tensorrt"]
@@ -37,4 +39,8 @@ class BaseModels(Protocol):
 
 def default_form(target: Target) -> Form:
     """The form of deformable convolution unless the user names one."""
-    return "plugin" if target == "tensorrt" else "standard"
+    if target == "tensorrt":
+        return "plugin"
+    version = import_onnxruntime().__version__.split(".")
+    has_deform_conv = tuple(map(int, version[:2])) >= (1, 25)  # Python 3.10 stops at 1.23
+    return "standard" if has_deform_conv else "gridsample"

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from dehaze.runtime.errors import OperatorError
 from dehaze.runtime.haze.grid import THUMBNAIL_MULTIPLE, thumbnail_stride
 from dehaze.runtime.model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
@@ -68,6 +69,9 @@ def session_of(model: onnx.ModelProto, *, as_written: bool = False) -> Any:
     Args:
         as_written: operator by operator, without ONNX Runtime's rewriting, which another engine
             does not do.
+
+    Raises:
+        OperatorError: ONNX Runtime is too old for it.
     """
     onnxruntime = import_onnxruntime()
     quiet = onnxruntime.SessionOptions()
@@ -76,9 +80,15 @@ def session_of(model: onnx.ModelProto, *, as_written: bool = False) -> Any:
     quiet.add_session_config_entry("session.force_spinning_stop", "1")
     if as_written:
         quiet.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-    )
+    try:
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
+        )
+    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented as error:
+        raise OperatorError(
+            f"ONNX Runtime {onnxruntime.__version__} lacks an operator of this form, so it cannot "
+            f"be compared here; use --deform gridsample, or Python 3.11 or newer"
+        ) from error
 
 
 def compared_frames() -> Iterator[NDArray[np.uint8]]:

@@ -19,7 +19,7 @@ from dehaze.runtime.model.shipped import (
 )
 from dehaze.runtime.model.subgraph import GRID, THUMBNAIL
 
-from .base import Form, Target
+from .base import Form, Target, default_form
 from .comparison import psnr_between
 from .image import IR_VERSION, NETWORK, OPSET, in_network, model_from_estimator
 from .passes import copied
@@ -52,7 +52,7 @@ class ShippedModels:
         return model_from_estimator(estimator_of(file), tensorrt=True)
 
     def origin_of(self, model: ModelProto) -> str:
-        psnr = psnr_between(model, onnx.load(self._path("standard")))
+        psnr = psnr_between(model, onnx.load(self._path(default_form("onnxruntime"))))
         if psnr < MINIMUM_DB:
             raise GateError(
                 f"expected the model at least {MINIMUM_DB:g} dB from the shipped {self._name}, got "

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import onnx
+import onnxruntime
 import pytest
 
 from dehaze.export.cli import main
@@ -85,6 +86,17 @@ def test_what_ships_is_converted_without_torch_and_data(
         metadata = {entry.key: entry.value for entry in onnx.load(tmp_path / name).metadata_props}
         provenance = metadata["dehaze.calibration"]
         assert ("held-out pictures of nyu; python -m" in provenance) == ("--int8" in arguments)
+
+
+def test_an_older_onnx_runtime_gets_the_form_that_it_can_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.10 has ONNX Runtime 1.23, which lacks DeformConv."""
+    monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
+    assert main(["--fp16", "--out", str(tmp_path)]) == 0
+    (path,) = tmp_path.iterdir()
+    assert path.name == "edge-fp16-gridsample.onnx"
+    assert "DeformConv" not in {node.op_type for node in onnx.load(path).graph.node}
 
 
 def test_an_export_that_needs_torch_says_so(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from dehaze.runtime.errors import UsageError
 
 from .measure.datasets import pictures_to_measure
 from .measure.formats import make_formats, measure_formats
-from .measure.quality import PROTOCOL
+from .measure.quality.scores import PROTOCOL
 from .measure.surroundings import data_of, machine, now
 from .results.file import write_result
 from .results.records import FormatRow, Result

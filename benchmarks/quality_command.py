@@ -8,17 +8,17 @@ from pathlib import Path
 
 from dehaze.runtime.errors import UsageError
 
-from .measure.blind import BlindScores
 from .measure.datasets import Measured, pictures_to_measure
 from .measure.methods import Method, about_method, expect_different, open_method
-from .measure.quality import (
+from .measure.quality.blind import BlindScores
+from .measure.quality.rows import kept, levels, pair_row, photograph_row, with_clear_pictures
+from .measure.quality.scores import (
     PHOTOGRAPH_PROTOCOL,
     PROTOCOL,
     measure_harm,
     measure_photographs,
     measure_quality,
 )
-from .measure.quality_rows import kept, levels, pair_row, photograph_row, with_clear_pictures
 from .measure.surroundings import data_of, machine, now
 from .results.figures import FIGURES
 from .results.records import QualityRow, Result

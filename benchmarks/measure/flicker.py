@@ -21,7 +21,7 @@ from dehaze.runtime.files.video import file_airlight
 from dehaze.runtime.media.video_reader import TimedFrame, VideoReader
 from dehaze.runtime.stream import Stream, StreamOptions
 
-from .quality import psnr
+from .quality.scores import psnr
 
 __all__ = ["FLICKER_PROTOCOL", "Flicker", "measure_flicker"]
 

@@ -23,7 +23,7 @@ from ..results.records import FormatRow, Model
 from .datasets import Measured
 from .latency import measure_latency
 from .methods import about_method, open_method
-from .quality import measure_quality
+from .quality.scores import measure_quality
 
 __all__ = ["FORMATS", "Format", "Made", "make_formats", "measure_formats"]
 

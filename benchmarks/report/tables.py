@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..measure.quality_rows import kept, levels
+from ..measure.quality.rows import kept, levels
 from ..results.differences import gain
 from ..results.figures import FIGURES, explanations
 from ..results.records import (

@@ -21,12 +21,12 @@ from dehaze.runtime.datasets.pairs import HazyPair
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media.pictures import read_picture
 
-from ..results.figures import FIGURES
-from ..results.intervals import DRAWS_OF_MEANS
+from ...results.figures import FIGURES
+from ...results.intervals import DRAWS_OF_MEANS
+from ..datasets import Haze, Item, Measured
+from ..methods import Method, OurModel
 from .blind import BlindScores
 from .contrast import ContrastGain, contrast_gain
-from .datasets import Haze, Item, Measured
-from .methods import Method, OurModel
 
 __all__ = [
     "PHOTOGRAPH_PROTOCOL",

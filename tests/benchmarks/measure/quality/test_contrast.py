@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dehaze.benchmarks.measure.contrast import contrast_gain, visible_edges
+from dehaze.benchmarks.measure.quality.contrast import contrast_gain, visible_edges
 
 
 def colours(luminance: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -226,7 +226,7 @@ def test_a_mistake_in_the_last_method_is_told_before_anything_is_measured(
 
 def test_edge_scores_on_sots_indoor_what_the_readme_says(shared_data: Path) -> None:
     """The shipped model on all 100 pictures; SSIM is left to dehaze-bench quality."""
-    stored = Path(__file__).parents[3] / "docs" / "benchmark" / "quality.json"
+    stored = Path(__file__).parents[4] / "docs" / "benchmark" / "quality.json"
     row = next(row for row in read_result(stored).rows(QualityRow) if row.model == "edge")
     expected = {picture["name"]: picture["psnr_db"] for picture in row.pictures}
     differences = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from dehaze.runtime.errors import one_line
 
-from ..results.figures import FIGURES
+from ...results.figures import FIGURES
 
 __all__ = ["BlindScores"]
 

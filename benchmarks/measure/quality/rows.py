@@ -9,9 +9,9 @@ from statistics import fmean, median
 
 import numpy as np
 
-from ..results.intervals import mean_interval
-from ..results.records import QualityRow, Scalar
-from .quality import Harm, PhotographScore, Score
+from ...results.intervals import mean_interval
+from ...results.records import QualityRow, Scalar
+from .scores import Harm, PhotographScore, Score
 
 __all__ = [
     "Kept",

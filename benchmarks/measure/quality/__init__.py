@@ -1,0 +1,1 @@
+"""The quality of a method: against clear pictures, on photographs, and on clear pictures."""

@@ -130,7 +130,7 @@ class Workplace:
     def _run_and_exit(self) -> None:
         """What the interpreter does with the command, in the fork."""
         from dehaze.runtime.cli import main as dehaze_run
-        from dehaze.runtime.output_file import _flush_folders
+        from dehaze.runtime.output_file import flush_folders
 
         code = 1
         try:
@@ -138,7 +138,7 @@ class Workplace:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(printed, 2)
             code = dehaze_run([str(self.hazy), str(self.clear), "--threads", "1"])
-            _flush_folders()  # by itself at the exit of an interpreter
+            flush_folders()  # by itself at the exit of an interpreter
         except BaseException:
             traceback.print_exc()
         finally:

@@ -138,9 +138,11 @@ def _run_files(options: argparse.Namespace) -> None:
         video=None if without_videos else _video_options(options),
     )
     _refuse_unused(options, _ONLY_LIVE, "cameras, streams and pipes")
-    if options.ray and (options.backend, options.provider) != ("auto", "cpu"):
+    own = (options.backend, options.provider, options.trust_engine)
+    if options.ray and own != ("auto", "cpu", False):
         raise UsageError(
-            "each machine of a cluster chooses its backend; leave --backend and --provider out"
+            "each machine of a cluster chooses its backend and knows its own engines; leave "
+            "--backend, --provider and --trust-engine out"
         )
     if plan.is_batch:
         _run_batch(plan, run_options, options)
@@ -320,7 +322,8 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
     if options.json:
         print(json.dumps(_model(options, report.backend) | report.as_dict()))
     if report.failed:
-        raise BatchError(f"{len(report.failed)} of {len(plan.jobs)} files failed")
+        everything = len(plan.jobs) + len(plan.unreadable)
+        raise BatchError(f"{len(report.failed)} of {everything} files failed")
 
 
 def _outcomes(

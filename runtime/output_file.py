@@ -1,8 +1,8 @@
 """Outputs appear whole or not at all: written beside their name, renamed when complete.
 
 The bytes are on the disk (fsync) before the name appears, so that a power cut leaves no empty file
-under it. The folder, with the new name, follows at most a second or a file later: at an SD card's
-20 ms a call, both for each of many small pictures would double what they cost.
+under it. The folder, with the new name, follows with the next file a second later or at the end: at
+20 ms a call, both for each of many small pictures would double what they wait.
 
 An unfinished file is called `.MACHINE-PID-RANDOM.part.SUFFIX`: hidden, told apart from those of
 other processes and machines that write to the same folder, and short, for a name may be as long as
@@ -33,7 +33,7 @@ from pathlib import Path
 
 from .errors import OutputError, one_line
 
-__all__ = ["cache_folder", "finished_output", "remove_leftovers"]
+__all__ = ["cache_folder", "finished_output", "flush_folders", "remove_leftovers"]
 
 _UNFINISHED = re.compile(
     r"\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]+\.part((\.(?P<stem>.+))?\.[^.]*)?"
@@ -171,11 +171,12 @@ def _flush_folder_soon(folder: Path) -> None:
     """Flushes the folder's names now, or with those of the next files and at the end."""
     _unflushed.add(folder)
     if time.monotonic() - _flushed_at >= _FLUSH_SECONDS:
-        _flush_folders()
+        flush_folders()
 
 
 @atexit.register
-def _flush_folders() -> None:
+def flush_folders() -> None:
+    """Returns when the names of all files that were finished are on the disk."""
     global _flushed_at  # one for the process, as the folders are
     _flushed_at = time.monotonic()
     while _unflushed:

@@ -94,9 +94,9 @@ class Workplace:
             cv2.imwrite(str(self.hazy / f"{index}.png"), _picture(index))
         _write_video(self.hazy / "video.mp4")
         self._inputs = _contents(self.hazy)
-        started = time.perf_counter()
+        self.codes: Counter[int] = Counter()
+        """Exit codes of the runs so far."""
         run = self.run(FAULT_LOG=str(self._log))
-        self.seconds = time.perf_counter() - started
         assert run.code == 0, run.stderr
         self.calls = Counter(line.split()[0] for line in self._log.read_text().splitlines())
         self._results = _contents(self.clear)
@@ -124,12 +124,13 @@ class Workplace:
                 break
             time.sleep(0.002)
         code = os.waitstatus_to_exitcode(ended[1])
+        self.codes[code] += 1
         return Run(code, self._printed.read_text(errors="replace"))
 
     def _run_and_exit(self) -> None:
         """What the interpreter does with the command, in the fork."""
         from dehaze.runtime.cli import main as dehaze_run
-        from dehaze.runtime.output_file import _flush_folders
+        from dehaze.runtime.output_file import flush_folders
 
         code = 1
         try:
@@ -137,7 +138,7 @@ class Workplace:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             os.dup2(printed, 2)
             code = dehaze_run([str(self.hazy), str(self.clear), "--threads", "1"])
-            _flush_folders()  # by itself at the exit of an interpreter
+            flush_folders()  # by itself at the exit of an interpreter
         except BaseException:
             traceback.print_exc()
         finally:
@@ -172,6 +173,19 @@ class Workplace:
             for name, content in _contents(self.clear).items()
             if content != self._results[name]
         ]
+
+    def kills(self, count: int, seed: int) -> Iterator[tuple[str, list[str]]]:
+        """What is wrong after each of so many kills; runs that end before do not count."""
+        moments = random.Random(seed)
+        shutil.rmtree(self.clear)
+        started = time.perf_counter()
+        self.run()
+        most = time.perf_counter() - started
+        while self.codes[-signal.SIGKILL] < count:
+            seconds, before = moments.uniform(0, most), self.codes[-signal.SIGKILL]
+            wrong = self.wrong_after_kill(seconds)
+            if wrong or self.codes[-signal.SIGKILL] > before:
+                yield f"kill after {seconds:.2f} s", wrong
 
     def wrong_after_kill(self, seconds: float) -> list[str]:
         """What is wrong after kill -9, and after the run that follows."""
@@ -264,11 +278,9 @@ def main() -> int:
 
 
 def _judged(place: Workplace, options: argparse.Namespace) -> int:
-    print(f"a run: {place.seconds:.1f} s, calls: {dict(place.calls)}", flush=True)
+    print(f"calls of a run: {dict(place.calls)}", flush=True)
     if options.kills:
-        moments = random.Random(options.seed)
-        points = [moments.uniform(0, place.seconds) for _ in range(options.kills)]
-        verdicts = ((f"kill after {s:.2f} s", place.wrong_after_kill(s)) for s in points)
+        verdicts = place.kills(options.kills, options.seed)
     else:
         faults = place.faults()
         chosen = faults[:: max(1, len(faults) // options.points)] if options.points else faults
@@ -279,7 +291,8 @@ def _judged(place: Workplace, options: argparse.Namespace) -> int:
         if wrong:
             bad += 1
             print(f"{what}:", *wrong, sep="\n  ", flush=True)
-    print(f"{count} points, {bad} wrong")
+    codes = ", ".join(f"{times} with {code}" for code, times in sorted(place.codes.items()))
+    print(f"{count} points, {bad} wrong; runs ended {codes}")
     return int(bool(bad))
 
 

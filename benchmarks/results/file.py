@@ -39,16 +39,32 @@ def expect_writable(path: str | None) -> None:
     """Raises at once the error that `write_result` would raise after minutes of measuring.
 
     Raises:
-        OutputError: `path` is a folder, a device or a pipe, or its folder cannot be written to.
+        OutputError: `path` is a folder, a device, a pipe or a file that no command of dehaze-bench
+            wrote, or its folder cannot be written to.
     """
     if path is None or path == "-":
         return
     file = Path(path)
     if not path or (file.exists() and not file.is_file()):
         raise OutputError(f"--json: expected a file to write or -, got {path!r}")
+    if file.exists() and not _is_result(file):
+        raise OutputError(
+            f"--json {path}: expected a new name or a result of dehaze-bench, got another file; "
+            f"name another one"
+        )
     folder = next(parent for parent in file.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise OutputError(f"{path}: expected a folder that can be written to, got {folder}")
+
+
+def _is_result(file: Path) -> bool:
+    """Returns whether a file may be replaced; one that cannot be read is told later."""
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(64)
+    except OSError:
+        return True
+    return not beginning or b'"dehaze_bench"' in beginning
 
 
 def write_result(result: Result, path: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from ..dehazer import Dehazer
 from ..errors import DehazeError, OutputError
 from ..media.pictures import read_picture
-from ..output_file import remove_leftovers
+from ..output_file import flush_folders, remove_leftovers
 from ..prefetch import Prefetch
 from .job import PictureReader, PictureRun, RunOptions, run_job
 from .plan import Job
@@ -63,6 +63,7 @@ def run_batch(
             continue
         told = partial(on_frame, job) if on_frame else None
         yield _outcome(job, options, partial(run_job, job, dehazer, options, told))
+    flush_folders()
 
 
 def _outcome(job: Job, options: RunOptions, action: Callable[[], dict[str, Any]]) -> Outcome:

@@ -35,6 +35,16 @@ def test_a_linked_readme_stays_a_link_and_private(latency: str, tmp_path: Path) 
     assert list((tmp_path / "docs").iterdir()) == [readme]
 
 
+def test_a_result_replaces_no_file_of_another_kind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG")
+    assert main(["latency", "none", "--sizes", "64x64", "--json", str(picture)]) == 1
+    assert "expected a new name or a result of dehaze-bench" in capsys.readouterr().err
+    assert picture.read_bytes() == b"\x89PNG"
+
+
 def test_a_file_system_without_permissions_takes_results_all_the_same(
     latency: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

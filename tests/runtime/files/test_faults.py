@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from fuzz_media import fuzz
 from dehaze.runtime.files.plan import plan_jobs
 
 MUTATIONS = 1000
+FAULT_RUNS = Path(__file__).parents[2] / "fault_runs.py"
 
 
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
@@ -144,3 +146,24 @@ def test_an_unreadable_folder_of_a_tree_fails_alone(
     assert [job.source.name for job in plan.jobs] == ["a.png"]
     ((folder, error),) = plan.unreadable.items()
     assert error == f"{folder}: cannot be read (Permission denied)"
+
+
+def test_a_system_call_that_fails_costs_its_file_alone() -> None:
+    """All of them: python tests/fault_runs.py."""
+    outcome = fault_runs("--points", "6")
+    assert int(outcome.split()[0]) >= 6, outcome
+
+
+def test_a_batch_that_is_killed_is_done_by_the_next_one() -> None:
+    """More: python tests/fault_runs.py --kills 100."""
+    assert fault_runs("--kills", "2").startswith("2 points, 0 wrong")
+
+
+def fault_runs(*arguments: str) -> str:
+    """The last line of tests/fault_runs.py."""
+    if sys.platform != "linux" or not shutil.which("cc"):
+        pytest.skip("needs Linux and a C compiler, cc")
+    command = [sys.executable, str(FAULT_RUNS), *arguments]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    return run.stdout.splitlines()[-1]

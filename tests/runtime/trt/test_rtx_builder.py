@@ -33,6 +33,7 @@ CONTRACT = ModelContract(
 
 @pytest.fixture(autouse=True)
 def _no_gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(device, "DRIVER_LIBRARY", str(tmp_path / "libcuda.so.1"))
     with using_library("rtx"):
         yield

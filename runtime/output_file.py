@@ -18,6 +18,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +33,8 @@ _UNFINISHED = re.compile(
 )
 _STEM_BYTES = 180
 """Bytes of a recording's name; a name may have 255, and as many digits stand before it."""
+_SYNCHRONIZE, _ACCESS_DENIED = 0x0010_0000, 5
+"""Windows' right to wait for a process, and its error where that is not given."""
 _open: set[Path] = set()
 """The files that this process is writing."""
 
@@ -111,7 +114,7 @@ def _rename(unfinished: Path, target: Path, *, overwrite: bool) -> None:
         os.link(unfinished, target)  # unlike a rename it replaces nothing
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links
+    except (OSError, AttributeError):  # a file system, or a Python (Android's), without hard links
         if target.exists():
             raise FileExistsError(target) from None
         unfinished.replace(target)
@@ -162,8 +165,8 @@ def _shortened(stem: str) -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    if os.name != "posix":  # where signal 0 is Ctrl-C
-        return True
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return _is_alive_on_windows(pid)
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -171,6 +174,21 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _is_alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    kernel.CloseHandle.argtypes = (ctypes.c_void_p,)
+    process = kernel.OpenProcess(_SYNCHRONIZE, False, pid)
+    if not process:  # no such process, or one of somebody else
+        return bool(ctypes.get_last_error() == _ACCESS_DENIED)  # type: ignore[attr-defined,unused-ignore]
+    ended = kernel.WaitForSingleObject(process, 0) == 0
+    kernel.CloseHandle(process)
+    return not ended
 
 
 @functools.cache

@@ -38,6 +38,8 @@ from .source import LiveFrame
 
 __all__ = ["LiveOptions", "live_closing_line", "run_live"]
 
+_ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Ctrl-C, `kill`, a closed terminal, and Ctrl-Break, which is Windows' own."""
 _SAME_WISH_SECONDS = 1.0
 
 
@@ -194,7 +196,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals belong to the main thread
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
     before = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield

@@ -81,7 +81,8 @@ class Publisher:
             give_up_seconds=options.give_up_seconds,
         )
         self._connection: Connection | None = None
-        self._has_sent = False
+        self._connected = threading.Event()
+        """Set with the first connection."""
         self._waiting: deque[LiveFrame | Sound] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -95,6 +96,7 @@ class Publisher:
     def __enter__(self) -> Publisher:
         if self._holds_sound():
             self._source.on_sound = self._put_sound
+        self._source.begins = self._connected
         self._thread.start()
         return self
 
@@ -177,7 +179,7 @@ class Publisher:
         self._connection = Connection(
             self._target, self._source, self._encoder, self.encode_times, first
         )
-        self._has_sent = True
+        self._connected.set()
         self._reconnection.note_return()
         self._connection.send(first)
 
@@ -192,7 +194,7 @@ class Publisher:
             self._connection.cut()
         self.unsent += 1  # the frame that it was noticed with
         self._connection = None
-        if not self._has_sent:
+        if not self._connected.is_set():
             raise OutputError(f"{self._name}: {self._explained(error)}")
         if self._target.is_local:
             raise OutputError(f"{self._name}: cannot be written ({error})")

@@ -1,11 +1,11 @@
 """The process that sends a stream: FFmpeg connects and waits there, and not in the command's own.
 
-FFmpeg's outputs know no time limit, and PyAV holds Python's lock while one connects (17.1): a server
-that takes the connection and says nothing would stop the whole command, camera and Ctrl-C
+FFmpeg's outputs know no time limit, and PyAV holds Python's lock while one connects (17.1): a
+server that takes the connection and says nothing would stop the whole command, camera and Ctrl-C
 included. Here a limit ends the process, and the command goes on.
 
-Standard input: one line of JSON with "url", "format", "options" and "begin_seconds", then NUT. Standard output: a
-line of JSON once it is connected, and one with the reason where it fails.
+Standard input: one line of JSON with "url", "format", "options" and "begin_seconds", then NUT.
+Standard output: a line of JSON once it is connected, and one with the reason where it fails.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AT_ONCE = {"probesize": "32", "analyzeduration": "0", "fpsprobesize": "0"}
 
 def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to all of a command
-    source = open(0, "rb", buffering=0, closefd=False)  # noqa: PTH123, SIM115  # standard input
+    source = open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115  # standard input
     target = json.loads(source.readline())
     try:
         _send(source, target)

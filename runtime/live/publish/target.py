@@ -76,7 +76,7 @@ def _target(address: str) -> StreamTarget:
             )
         return StreamTarget(parts.path, "v4l2", codec="rawvideo", is_local=True)
     if not parts.hostname:
-        raise UsageError(f"expected {scheme}://HOST…, got {shown_address(address)}")
+        raise UsageError(f"expected {scheme}://HOST, got {shown_address(address)}")
     if scheme in ("rtsp", "rtsps"):
         return StreamTarget(address, "rtsp", {"rtsp_transport": "tcp"}, _RTSP_SOUND)
     if scheme in ("rtmp", "rtmps"):

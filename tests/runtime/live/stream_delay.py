@@ -150,7 +150,10 @@ def measure(
     for thread in threads:
         thread.start()
     run = subprocess.Popen(
-        [*(command or RUN), camera.address, recorder.address], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*(command or RUN), camera.address, recorder.address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     try:
         restarts = sorted((at, s) for at, s in ((camera_at, camera), (recorder_at, recorder)) if at)

@@ -102,8 +102,8 @@ def run_live(
     options = options or LiveOptions()
     if target is None and options.preview_port is None:
         raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
-    is_file = target not in (None, PIPE) and not is_stream(target)
-    if is_file:
+    is_file = target is not None and target != PIPE and not is_stream(target)
+    if target and is_file:
         for path in remove_leftovers(Path(target).parent):
             tell(f"a run before this one was killed; what it recorded is {path}")
     stop = threading.Event()

@@ -145,7 +145,7 @@ def test_a_playlist_is_whole_whenever_it_is_read_and_old_segments_go(tmp_path: P
             seen.add(check_playlist(playlist))
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 0, errors.decode()
-    assert len(seen) > 5
+    assert len(seen) >= 3
     assert check_playlist(playlist, ended=True) == 6
     assert figures_in(errors)["unsent"] == 0
     segments = sorted(playlist.parent.glob("live-*.ts"))

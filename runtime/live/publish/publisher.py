@@ -23,6 +23,7 @@ __all__ = ["PublishOptions", "Publisher"]
 
 _WAITING_FRAMES = 3
 """Frames that an encoder may be late by; older ones are dropped."""
+_POLL_SECONDS = 0.1
 _LEAVE_SECONDS = CONNECT_SECONDS + 3 * SEND_SECONDS
 
 
@@ -115,7 +116,7 @@ class Publisher:
         connected."""
         with self._changed:
             while self._source.lossless and self._is_behind():
-                self._changed.wait()
+                self._changed.wait(_POLL_SECONDS)
             if self._error:
                 raise self._error
             if self._frames_waiting() >= _WAITING_FRAMES:
@@ -169,7 +170,10 @@ class Publisher:
             if self._connection:
                 self._connection.send(item)
             elif isinstance(item, LiveFrame):
-                self._connect(item)
+                if self._reconnection.is_lost and self._stop.is_set():
+                    self.unsent += 1  # the run ends before the receiver is back
+                else:
+                    self._connect(item)
         except ConnectionLostError as error:
             self._lose(error)
 
@@ -220,7 +224,7 @@ class Publisher:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join(_LEAVE_SECONDS)
+        self._thread.join(0 if isinstance(raised, KeyboardInterrupt) else _LEAVE_SECONDS)
         if self._connection:
             self.unsent += self._connection.unsent
         own = isinstance(raised, DehazeError) or raised is None

@@ -25,6 +25,7 @@ import re
 import secrets
 import socket
 import stat
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -41,6 +42,8 @@ _UNFINISHED = re.compile(
 _IS_POSIX = os.name == "posix"
 _STEM_BYTES = 180
 """Bytes of a recording's name; a name may have 255, and as many digits stand before it."""
+_SYNCHRONIZE, _ACCESS_DENIED = 0x0010_0000, 5
+"""Windows' right to wait for a process, and its error where that is not given."""
 _open: set[Path] = set()
 """The files that this process is writing."""
 _FLUSH_SECONDS = 1.0
@@ -129,7 +132,7 @@ def _rename(unfinished: Path, target: Path, *, overwrite: bool) -> None:
         os.link(unfinished, target)  # unlike a rename it replaces nothing
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links
+    except (OSError, AttributeError):  # a file system, or a Python (Android's), without hard links
         if _renamed_to_new(unfinished, target):
             return
         if target.exists():
@@ -231,8 +234,8 @@ def _shortened(stem: str) -> str:
 
 
 def _is_alive(pid: int) -> bool:
-    if not _IS_POSIX:  # where signal 0 is Ctrl-C
-        return True
+    if sys.platform == "win32":  # where signal 0 is Ctrl-C
+        return _is_alive_on_windows(pid)
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -240,6 +243,21 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _is_alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.WaitForSingleObject.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    kernel.CloseHandle.argtypes = (ctypes.c_void_p,)
+    process = kernel.OpenProcess(_SYNCHRONIZE, False, pid)
+    if not process:  # no such process, or one of somebody else
+        return bool(ctypes.get_last_error() == _ACCESS_DENIED)  # type: ignore[attr-defined,unused-ignore]
+    ended = kernel.WaitForSingleObject(process, 0) == 0
+    kernel.CloseHandle(process)
+    return not ended
 
 
 @functools.cache

@@ -101,7 +101,7 @@ def load_recipe(name: str, changes: list[str]) -> Recipe:
     if not path.is_file():
         shipped = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
         raise UsageError(f"no recipe {name!r}; there are {shipped}, or give a path of a .toml file")
-    table = _parsed(path.read_text(), str(path))
+    table = _parsed(path.read_text("utf-8"), str(path))
     for change in changes:
         _merge(table, _parsed(_quoted(change), f"--set {change}"))
     try:

@@ -5,6 +5,7 @@ python -m dehaze.benchmarks.measure.peak_memory edge onnxruntime 2 1280 720
 
 from __future__ import annotations
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -52,10 +53,33 @@ def _highest_mib() -> float:
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
+        if sys.platform == "win32":
+            return _highest_mib_on_windows()
         import resource
 
         unit = 2**20 if sys.platform == "darwin" else 2**10
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def _highest_mib_on_windows() -> float:
+    """The peak working set (psapi.h, PROCESS_MEMORY_COUNTERS)."""
+
+    class Counters(ctypes.Structure):
+        _fields_ = (
+            ("size", ctypes.c_uint32),
+            ("faults", ctypes.c_uint32),
+            ("peak", ctypes.c_size_t),
+            ("others", ctypes.c_size_t * 7),
+        )
+
+    counters = Counters(size=ctypes.sizeof(Counters))
+    kernel = ctypes.WinDLL("kernel32")  # type: ignore[attr-defined,unused-ignore]
+    kernel.GetCurrentProcess.restype = ctypes.c_void_p
+    kernel.K32GetProcessMemoryInfo.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)
+    kernel.K32GetProcessMemoryInfo(
+        kernel.GetCurrentProcess(), ctypes.byref(counters), counters.size
+    )
+    return int(counters.peak) / 2**20
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 import tempfile
 import time
 import zlib
@@ -99,19 +100,33 @@ def locked_cache() -> Iterator[Cache | None]:
 
 def _locked(path: Path) -> int | None:
     """A descriptor that holds the lock until it is closed; None where it cannot be had in time."""
+    flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
     try:
-        import fcntl
-
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except (ImportError, OSError):  # Windows; a read-only or full disk
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError:  # a read-only or full disk
         return None
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(lock)
             return lock
+        except ImportError:  # neither Windows nor POSIX
+            os.close(lock)
+            return None
         except OSError:
             if time.monotonic() > deadline:
                 os.close(lock)
                 return None
             time.sleep(0.05)
+
+
+def _lock(descriptor: int) -> None:
+    """Raises OSError where another process has the lock."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

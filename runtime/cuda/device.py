@@ -6,13 +6,14 @@ TensorRT segfaults where there is no GPU (seen in 10.3 and 11.4), so this is ask
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass
 
 from ..errors import ModelError
 
 __all__ = ["CudaDevice", "cuda_device", "driver_cuda_version"]
 
-DRIVER_LIBRARY = "libcuda.so.1"
+DRIVER_LIBRARY = "nvcuda.dll" if os.name == "nt" else "libcuda.so.1"
 """The driver's library; on a Jetson it comes with JetPack."""
 
 # CUdevice_attribute of cuda.h; these numbers have not changed since CUDA 5.

@@ -25,12 +25,12 @@ __all__ = [
 PIPE = "-"
 """Raw frames on standard input or output."""
 LIVE_HELP = (
-    "0 or v4l2:///dev/video0, csi://0, rtsp://…, http://…, gst:PIPELINE, or - (with --raw); "
+    "0 or v4l2:///dev/video0, csi://0, rtsp://..., http://..., gst:PIPELINE, or - (with --raw); "
     "env:NAME or @FILE where the address is not for everybody who sees the list of processes"
 )
 STREAM_HELP = (
-    "a stream: rtsp://…, rtmp://…, srt://… or udp://… (MPEG-TS), a playlist folder/live.m3u8 (HLS), "
-    "or v4l2:///dev/video9, a virtual camera"
+    "a stream: rtsp://..., rtmp://..., srt://... or udp://... (MPEG-TS), a playlist "
+    "folder/live.m3u8 (HLS), or v4l2:///dev/video9, a virtual camera"
 )
 
 _ENVIRONMENT, _FILE = "env:", "@"
@@ -85,7 +85,7 @@ def read_address(text: str) -> str:
             raise UsageError(f"{text}: expected an address in the variable {name}, got none")
     elif text.startswith(_FILE):
         try:
-            address = Path(text.removeprefix(_FILE)).read_text().strip()
+            address = Path(text.removeprefix(_FILE)).read_text("utf-8").strip()
         except (OSError, ValueError) as error:
             raise UsageError(f"{text}: no address can be read there ({one_line(error)})") from error
     scheme, mark, rest = address.partition(":")

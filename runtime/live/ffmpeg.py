@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import av
 from av.codec.context import Flags
@@ -174,7 +175,7 @@ class AvSource(LiveSource):
                 yield self._timed(pixels, seconds)
                 started = time.perf_counter()
 
-    def _decoded(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+    def _decoded(self, packet: Packet[Any]) -> list[VideoFrame]:
         try:
             frames = self._stream.codec_context.decode(packet)
         except av.InvalidDataError:  # what a network loses; the next whole picture mends it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -107,6 +108,8 @@ def _v4l2(address: str, mode: FrameMode | None) -> tuple[str, dict[str, str]]:
 
 def _explain_device(device: str, reason: str) -> str:
     there = ", ".join(sorted(glob.glob("/dev/video*"))) or "no /dev/video*"  # noqa: PTH207  # devices
+    if sys.platform != "linux":
+        return f"cameras by number are for Linux ({reason}); see docs/platforms.md for other ways"
     if "ermission" in reason:
         return f"not allowed to open {device}; add yourself to the group video and log in again"
     if device not in there.split(", "):

@@ -38,6 +38,8 @@ from .source import LiveFrame
 
 __all__ = ["LiveOptions", "live_closing_line", "run_live"]
 
+_ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""Ctrl-C, `kill`, a closed terminal, and Ctrl-Break, which is Windows' own."""
 _SAME_WISH_SECONDS = 1.0
 
 
@@ -100,8 +102,8 @@ def run_live(
     options = options or LiveOptions()
     if target is None and options.preview_port is None:
         raise UsageError("name an OUTPUT, - for raw frames, or --preview PORT to watch")
-    is_file = target not in (None, PIPE) and not is_stream(target)
-    if is_file:
+    is_file = target is not None and target != PIPE and not is_stream(target)
+    if target and is_file:
         for path in remove_leftovers(Path(target).parent):
             tell(f"a run before this one was killed; what it recorded is {path}")
     stop = threading.Event()
@@ -194,7 +196,7 @@ def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals belong to the main thread
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [getattr(signal, name) for name in _ENDING_SIGNALS if hasattr(signal, name)]
     before = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield

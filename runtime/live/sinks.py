@@ -39,7 +39,7 @@ class _NoSink:
 
 
 def sending_figures(sink: LiveSink) -> dict[str, int]:
-    """What `--json` adds where frames are sent: those that were not, and returns of the receiver."""
+    """What `--json` adds where frames are sent: those that were not, returns of the receiver."""
     if not isinstance(sink, Publisher):
         return {}
     return {"unsent": sink.unsent, "output_reconnects": sink.reconnects}

@@ -69,6 +69,8 @@ class LiveSource:
         """Its first stream of sound."""
         self.on_sound: Callable[[Sound], None] | None = None
         """Takes the packets of sound, by the thread that reads."""
+        self.begins: threading.Event | None = None
+        """Where set, a source that can wait does so after a first frame, which it gives again."""
         self.metadata: dict[str, str] = {}
         self.tags: dict[str, str] = {}
         self.disposition = 0

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from ..media.pixels.colour import UNSPECIFIED, colours_of
 from ..media.video_look import VideoLook
 from ..media.video_reader import TimedFrame, VideoReader
-from .source import LiveFrame, LiveSource
+from .source import CameraClock, LiveFrame, LiveSource
 
 __all__ = ["VideoFileSource"]
+
+_POLL_SECONDS = 0.1
 
 
 class VideoFileSource(LiveSource):
@@ -45,6 +47,11 @@ class VideoFileSource(LiveSource):
             pixels = self._shown(item)
             self.capture_times.add(time.perf_counter() - started)
             seconds = float(item.pts * self._reader.time_base)
+            if self.begins and not self.begins.is_set():
+                yield self._timed(pixels, seconds)
+                while not self.begins.wait(_POLL_SECONDS) and not self._stop.is_set():
+                    pass
+                self._clock = CameraClock()
             self._wait_for_turn(seconds)
             yield self._timed(pixels, seconds)
 

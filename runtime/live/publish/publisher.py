@@ -23,6 +23,7 @@ __all__ = ["PublishOptions", "Publisher"]
 
 _WAITING_FRAMES = 3
 """Frames that an encoder may be late by; older ones are dropped."""
+_POLL_SECONDS = 0.1
 _LEAVE_SECONDS = CONNECT_SECONDS + 3 * SEND_SECONDS
 
 
@@ -81,7 +82,8 @@ class Publisher:
             give_up_seconds=options.give_up_seconds,
         )
         self._connection: Connection | None = None
-        self._has_sent = False
+        self._connected = threading.Event()
+        """Set with the first connection."""
         self._waiting: deque[LiveFrame | Sound] = deque()
         self._changed = threading.Condition()
         self._ended = False
@@ -95,6 +97,7 @@ class Publisher:
     def __enter__(self) -> Publisher:
         if self._holds_sound():
             self._source.on_sound = self._put_sound
+        self._source.begins = self._connected
         self._thread.start()
         return self
 
@@ -113,7 +116,7 @@ class Publisher:
         connected."""
         with self._changed:
             while self._source.lossless and self._is_behind():
-                self._changed.wait()
+                self._changed.wait(_POLL_SECONDS)
             if self._error:
                 raise self._error
             if self._frames_waiting() >= _WAITING_FRAMES:
@@ -167,7 +170,10 @@ class Publisher:
             if self._connection:
                 self._connection.send(item)
             elif isinstance(item, LiveFrame):
-                self._connect(item)
+                if self._reconnection.is_lost and self._stop.is_set():
+                    self.unsent += 1  # the run ends before the receiver is back
+                else:
+                    self._connect(item)
         except ConnectionLostError as error:
             self._lose(error)
 
@@ -177,7 +183,7 @@ class Publisher:
         self._connection = Connection(
             self._target, self._source, self._encoder, self.encode_times, first
         )
-        self._has_sent = True
+        self._connected.set()
         self._reconnection.note_return()
         self._connection.send(first)
 
@@ -192,7 +198,7 @@ class Publisher:
             self._connection.cut()
         self.unsent += 1  # the frame that it was noticed with
         self._connection = None
-        if not self._has_sent:
+        if not self._connected.is_set():
             raise OutputError(f"{self._name}: {self._explained(error)}")
         if self._target.is_local:
             raise OutputError(f"{self._name}: cannot be written ({error})")
@@ -218,7 +224,7 @@ class Publisher:
         with self._changed:
             self._ended = True
             self._changed.notify_all()
-        self._thread.join(_LEAVE_SECONDS)
+        self._thread.join(0 if isinstance(raised, KeyboardInterrupt) else _LEAVE_SECONDS)
         if self._connection:
             self.unsent += self._connection.unsent
         own = isinstance(raised, DehazeError) or raised is None

@@ -1,11 +1,11 @@
 """The process that sends a stream: FFmpeg connects and waits there, and not in the command's own.
 
-FFmpeg's outputs know no time limit, and PyAV holds Python's lock while one connects (17.1): a server
-that takes the connection and says nothing would stop the whole command, camera and Ctrl-C
+FFmpeg's outputs know no time limit, and PyAV holds Python's lock while one connects (17.1): a
+server that takes the connection and says nothing would stop the whole command, camera and Ctrl-C
 included. Here a limit ends the process, and the command goes on.
 
-Standard input: one line of JSON with "url", "format", "options" and "begin_seconds", then NUT. Standard output: a
-line of JSON once it is connected, and one with the reason where it fails.
+Standard input: one line of JSON with "url", "format", "options" and "begin_seconds", then NUT.
+Standard output: a line of JSON once it is connected, and one with the reason where it fails.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 
 from ...errors import one_line
 
@@ -45,19 +46,23 @@ def main() -> int:
 
 
 def _send(file: BinaryIO, target: dict[str, Any]) -> None:
-    with av.open(file, format="nut", options=_AT_ONCE) as source:
+    with av.open(file, "r", format="nut", options=_AT_ONCE) as source:
         with _limit(CONNECT_SECONDS):
             container = _connected(source, target)
         _say(error=None)
         copies = {stream.index: stream for stream in container.streams}
         for packet in source.demux():
             # Those before are there for the header alone.
-            if packet.size and packet.pts * packet.time_base >= target["begin_seconds"]:
+            if packet.size and _seconds(packet) >= target["begin_seconds"]:
                 packet.stream = copies[packet.stream.index]
                 with _limit(SEND_SECONDS):
                     container.mux(packet)
         with _limit(SEND_SECONDS):
             container.close()
+
+
+def _seconds(packet: Packet[Any]) -> float:
+    return 0.0 if packet.pts is None else float(packet.pts * packet.time_base)
 
 
 def _connected(source: InputContainer, target: dict[str, Any]) -> OutputContainer:

@@ -23,7 +23,7 @@ _RTMP_SOUND = frozenset({"aac", "mp3", "mp3float"})
 _TS_PACKETS = 1316
 """Bytes of a datagram: seven packets of a transport stream fit into Ethernet's 1500."""
 _HLS_OPTIONS = {
-    "hls_time": "2",
+    "hls_time": "1.5",  # below the distance of key frames, so that every one begins a segment
     "hls_list_size": "6",
     # A playlist that --overwrite takes over goes on, and its old segments go in their turn.
     "hls_flags": "delete_segments+append_list+temp_file+program_date_time+independent_segments",
@@ -76,7 +76,7 @@ def _target(address: str) -> StreamTarget:
             )
         return StreamTarget(parts.path, "v4l2", codec="rawvideo", is_local=True)
     if not parts.hostname:
-        raise UsageError(f"expected {scheme}://HOST…, got {shown_address(address)}")
+        raise UsageError(f"expected {scheme}://HOST, got {shown_address(address)}")
     if scheme in ("rtsp", "rtsps"):
         return StreamTarget(address, "rtsp", {"rtsp_transport": "tcp"}, _RTSP_SOUND)
     if scheme in ("rtmp", "rtmps"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import signal
 import socket
 import subprocess
@@ -61,8 +63,6 @@ class Receiver:
             time.sleep(0.05)
 
     def result(self) -> dict[str, Any]:
-        import json
-
         out, _ = self._process.communicate(timeout=60)
         found: dict[str, Any] = json.loads(out.splitlines()[-1])
         return found
@@ -72,9 +72,7 @@ class Receiver:
         self._process.communicate()
 
 
-def test_a_file_is_sent_by_rtmp_in_its_own_time_and_with_its_sound(
-    make_video: VideoMaker, tmp_path: Path
-) -> None:
+def test_a_file_is_sent_by_rtmp_in_its_own_time_and_with_its_sound(make_video: VideoMaker) -> None:
     clip, port = make_video(frames=200, size=(160, 120), audio=True), free_port()
     address = f"rtmp://127.0.0.1:{port}/live/s3cr3t"
     receiver = Receiver(address, listen=1, timeout=60)
@@ -90,8 +88,9 @@ def test_a_file_is_sent_by_rtmp_in_its_own_time_and_with_its_sound(
     figures = figures_in(errors)
     assert figures["seconds"] > 7.9
     assert got["codecs"] == ["h264", "aac"]
-    assert len(got["video"]) > 50
-    assert len(got["video"]) == figures["frames"] - figures["unsent"]
+    sent = figures["frames"] - figures["unsent"]
+    assert len(got["video"]) == sent > 100
+    assert got["video"][-1] - got["video"][0] > 7.8  # its beginning waits for the connection
     frames = np.diff(got["video"]) * 25
     assert np.abs(frames - np.round(frames)).max() < 0.06  # RTMP counts milliseconds
     assert max(np.diff(got["keys"])) < 2.3
@@ -115,8 +114,6 @@ def test_every_frame_of_a_pipe_is_sent_by_udp() -> None:
     assert figures_in(errors)["unsent"] == 0
     assert {len(piece) % 188 for piece in data} == {0}
     assert max(map(len, data)) == 7 * 188  # what fits into Ethernet's packets
-    import io
-
     with av.open(io.BytesIO(b"".join(data)), format="mpegts") as stream:
         frames = list(stream.decode(video=0))
     assert len(frames) == 100
@@ -148,7 +145,7 @@ def test_a_playlist_is_whole_whenever_it_is_read_and_old_segments_go(tmp_path: P
             seen.add(check_playlist(playlist))
     _, errors = run.communicate(timeout=60)
     assert run.returncode == 0, errors.decode()
-    assert len(seen) > 5
+    assert len(seen) >= 3
     assert check_playlist(playlist, ended=True) == 6
     assert figures_in(errors)["unsent"] == 0
     segments = sorted(playlist.parent.glob("live-*.ts"))
@@ -164,7 +161,7 @@ def check_playlist(playlist: Path, *, ended: bool = False) -> int:
     segments = [line for line in lines if not line.startswith("#")]
     assert sum(line.startswith("#EXT-X-PROGRAM-DATE-TIME") for line in lines) == len(segments)
     assert all((playlist.parent / segment).stat().st_size for segment in segments)
-    return len(segments) if not ended else len(segments)
+    return len(segments)
 
 
 def test_nobody_at_the_address_is_told_in_one_line() -> None:
@@ -213,5 +210,7 @@ def test_ctrl_c_ends_a_stream_and_its_playlist(tmp_path: Path) -> None:
     assert run.returncode == 0, errors.decode()
     assert playlist.read_text().endswith("#EXT-X-ENDLIST\n")
     figures = figures_in(errors)
-    sent = sum(len(video_frames(path)) for path in tmp_path.glob("live-*.ts"))
+    data = b"".join(path.read_bytes() for path in sorted(tmp_path.glob("live-*.ts")))
+    with av.open(io.BytesIO(data), format="mpegts") as stream:
+        sent = sum(bool(packet.size) for packet in stream.demux(video=0))
     assert sent == figures["frames"] - figures["unsent"] > 0

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TimedFrame", "VideoReader"]
 
+
 @dataclass(frozen=True)
 class TimedFrame:
     """A frame with its place in time."""

@@ -151,7 +151,7 @@ def _write(pipe: IO[bytes], *parts: Any) -> None:
 
 
 def _filled(pipe: IO[bytes], length: int) -> memoryview:
-    room = memoryview(np.empty(length, np.uint8))  # not a bytearray, which is filled with zeros
+    room = np.empty(length, np.uint8).data  # not a bytearray, which is filled with zeros
     rest = room
     while rest:
         count = pipe.readinto(rest)  # type: ignore[attr-defined]  # of a pipe without a buffer

@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ from PIL import Image
 
 SECONDS_A_FILE = 20
 """Far above what any takes on a busy machine; the files are a few kilobytes."""
-GIBIBYTES = 1
-"""Address space above that of an idle child; a picture that needs more is refused for it."""
+MEMORY_BYTES = 2**30
+"""Memory that a file may take above that of an idle child; what announces more is refused."""
+ADDRESS_BYTES = 6 * 2**30
+"""Address space that a child may take: enough to see who would fill more than MEMORY_BYTES."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +168,6 @@ def read_damaged(path: Path, whole_run: bool) -> tuple[str, str]:
         one_line = str(error).isprintable() and 10 < len(str(error)) < 400
         if list(path.parent.glob("*.part*")) or job.target.exists():
             return "leftover", str(error)
-        if isinstance(error.__cause__, MemoryError) or "allocate" in str(error):
-            return "memory", str(error)
         # Of the tree alone: another one, told in a line, is a decoder's that nobody thought of.
         if "cannot be processed" in str(error):
             return "raised", str(error)
@@ -182,18 +183,32 @@ def read_damaged(path: Path, whole_run: bool) -> tuple[str, str]:
 
 def _child(connection: Any, folder: str) -> None:
     """Reads the files whose names come in, until the parent is gone."""
-    from dehaze.runtime.media import pictures, video_reader  # noqa: F401  # before the limit
+    from dehaze.runtime.media import limits, picture_content, pictures, video_reader  # noqa: F401
+
+    limits.free_bytes = picture_content.free_bytes = lambda: MEMORY_BYTES
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what libpng and libtiff say
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    limit = used + GIBIBYTES * 2**30
+    limit = limits.address_space_bytes() + ADDRESS_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    idle = _peak_bytes()
     while True:
         try:
             name, whole_run = connection.recv()
         except EOFError:
             return
-        connection.send(read_damaged(Path(folder) / name, whole_run))
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        outcome = read_damaged(Path(folder) / name, whole_run)
+        taken = _peak_bytes() - idle
+        if taken > MEMORY_BYTES and outcome[0] in ("read", "refused"):
+            outcome = ("memory", f"{taken >> 20} MiB: {outcome[1]}")
+        connection.send(outcome)
+
+
+def _peak_bytes() -> int:
+    """The most memory that this process has taken since its peak began."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 class Child:

@@ -106,7 +106,7 @@ class PictureProcess:
         _close_pipes(process)
         if code >= 0:
             return f"the process that reads pictures ended at this file (exit code {code})"
-        name = signal.Signals(-code).name
+        name = next((s.name for s in signal.Signals if s == -code), f"signal {-code}")
         return (
             f"the decoder was ended by this file ({_WHY.get(name, name)}); it is damaged or made "
             f"for that, the others are not concerned"
@@ -151,7 +151,7 @@ def _write(pipe: IO[bytes], *parts: Any) -> None:
 
 
 def _filled(pipe: IO[bytes], length: int) -> memoryview:
-    room = memoryview(np.empty(length, np.uint8))  # not a bytearray, which is filled with zeros
+    room = np.empty(length, np.uint8).data  # not a bytearray, which is filled with zeros
     rest = room
     while rest:
         count = pipe.readinto(rest)  # type: ignore[attr-defined]  # of a pipe without a buffer

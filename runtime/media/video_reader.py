@@ -48,6 +48,7 @@ _THIS_FILE_ALONE = {
 that is called a video would bring the pictures of its neighbours into the result."""
 
 
+
 @dataclass(frozen=True)
 class TimedFrame:
     """A frame with its place in time."""

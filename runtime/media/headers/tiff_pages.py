@@ -49,7 +49,7 @@ class _Layout(NamedTuple):
     order: str
     offset: str
     """The letter of an offset and of a count of values."""
-    count: str
+    entries: str
     """The letter of the count of entries in a directory."""
     first: int
     """The position of the offset of the first directory."""
@@ -110,8 +110,8 @@ def pages_of_tiff(data: bytes) -> list[TiffPage]:
 
 def _page(data: bytes, start: int, layout: _Layout) -> tuple[TiffPage, int]:
     """The page of the directory at `start`, and where the next directory is."""
-    count = _number(data, start, layout.order + layout.count)
-    first = start + struct.calcsize(layout.count)
+    count = _number(data, start, layout.order + layout.entries)
+    first = start + struct.calcsize(layout.entries)
     size = 4 + 2 * struct.calcsize(layout.offset)
     end = first + count * size
     if end > len(data):

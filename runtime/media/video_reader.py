@@ -262,7 +262,6 @@ class VideoReader:
         out where the codec allows it.
         """
         self.codec.skip_frame = "NONREF"
-        self.codec.options = {"skip_loop_filter": "all"}
         seconds, due = 0.0, float("-inf")
         format_of = _own_planes if planar else None
         for packet in self._packets(self.stream):

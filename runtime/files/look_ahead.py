@@ -1,4 +1,4 @@
-"""The frames of a video some seconds before their turn, for the airlight, without decoding twice."""
+"""The frames of a video some seconds before their turn, without decoding them twice."""
 
 from __future__ import annotations
 

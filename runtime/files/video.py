@@ -107,7 +107,6 @@ def dehaze_video(
         ExitStack() as stack,
         Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,
     ):
-
         items = LookAhead(decoded, reader.time_base, _SAMPLE_SECONDS)
 
         def stream_for(first: TimedFrame | TimedPlanes) -> Stream:

@@ -9,7 +9,6 @@ conversion back take 14.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -299,8 +298,9 @@ def _store_chroma(
     base = middle + _F(0.5)
     if halves:
         for i in range(columns):
-            red, green, blue = r[2 * i] + r[2 * i + 1], g[2 * i] + g[2 * i + 1], b[2 * i] + b[2 * i + 1]
-            code = of_r * red + of_g * green + of_b * blue + base
+            left, right = 2 * i, 2 * i + 1
+            code = of_r * (r[left] + r[right]) + of_g * (g[left] + g[right])
+            code += of_b * (b[left] + b[right]) + base
             codes[i] = np.int32(min(max(code, _F(0)), limit))
     else:
         for i in range(columns):

@@ -37,11 +37,15 @@ def build_parser() -> argparse.ArgumentParser:
     quality = commands.add_parser(
         "quality", help="measure PSNR and SSIM of pairs, or contrast and artefacts of photographs"
     )
+    video = commands.add_parser(
+        "video", help="measure what dehazing a video costs beside decoding and encoding it"
+    )
     flicker = commands.add_parser("flicker", help="measure how much a dehazed video flickers")
     _add_latency(latency)
     _add_quality(quality)
     _add_flicker(flicker)
-    for command in (latency, quality, flicker):
+    _add_video(video)
+    for command in (latency, quality, flicker, video):
         command.add_argument(
             "--threads",
             type=positive_int,
@@ -50,6 +54,8 @@ def build_parser() -> argparse.ArgumentParser:
             help="number of CPU threads; several numbers are measured one after the other "
             "(default: one per core)"
             if command is latency
+            else "number of CPU threads (default: that of dehaze-run)"
+            if command is video
             else "number of CPU threads (default: one per core)",
         )
         command.add_argument(
@@ -147,6 +153,25 @@ def _add_flicker(flicker: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_video(video: argparse.ArgumentParser) -> None:
+    video.add_argument("videos", nargs="+", type=Path, metavar="FILE", help="video to dehaze")
+    video.add_argument("--model", default="edge", help="model that dehazes (default: %(default)s)")
+    video.add_argument(
+        "--sizes",
+        type=_size,
+        nargs="+",
+        default=[],
+        metavar="WxH",
+        help="scale the first 120 frames of every video to these sizes before (default: as it is)",
+    )
+    video.add_argument(
+        "--runs",
+        type=positive_int,
+        metavar="N",
+        help="number of rounds; each dehazes and transcodes every video once (default: 5)",
+    )
+
+
 def _add_report(report: argparse.ArgumentParser) -> None:
     report.add_argument(
         "files", nargs="+", type=Path, metavar="FILE.json",
@@ -209,6 +234,7 @@ def _run(options: argparse.Namespace) -> None:
         "latency": _latency,
         "quality": _quality,
         "flicker": _flicker,
+        "video": _video,
         "report": _report,
         "compare": _compare,
         "data": _data,
@@ -225,6 +251,13 @@ def _latency(options: argparse.Namespace) -> None:
     from .measure.surroundings import command_line
 
     run_latency(options, command_line(options.typed))
+
+
+def _video(options: argparse.Namespace) -> None:
+    from .measure.surroundings import command_line
+    from .video_command import run_video
+
+    run_video(options, command_line(options.typed))
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -46,8 +46,9 @@ LAYERS = {
     ),
     "benchmarks": (
         "results __init__",
-        "measure",
-        "report data_command flicker_command latency_command quality_command gpu_check",
+        "measure video",
+        "report gpu_check",
+        "data_command flicker_command latency_command quality_command video_command",
         "cli",
     ),
 }

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ..measure.quality_rows import kept, levels
-from ..results.records import FlickerRow, LatencyRow, Model, QualityRow, Result
+from ..results.records import FlickerRow, LatencyRow, Model, QualityRow, Result, VideoRow
 
 __all__ = ["Table", "heading", "labels", "model_table", "settings", "summary", "tables"]
 
@@ -78,6 +78,8 @@ def tables(result: Result) -> list[Table]:
     if quality := result.rows(QualityRow):
         found = (_quality_table(quality), _level_table(quality), _kept_table(quality))
         return [table for table in found if table]
+    if videos := result.rows(VideoRow):
+        return [_video_table(videos)]
     return [_flicker_table(result.rows(FlickerRow))]
 
 
@@ -226,6 +228,25 @@ def _flicker_table(rows: Sequence[FlickerRow]) -> Table:
         [
             *(row.model, row.way, str(row.frames), _words(row.psnr_db, "{:.2f}")),
             *(f"{row.error_deviation:.3f}", f"{row.error_change:.3f}"),
+        ]
+        for row in rows
+    ]
+    return Table("", heads, cells)
+
+
+def _video_table(rows: Sequence[VideoRow]) -> Table:
+    heads = [
+        *("model", "video", "frames per second", "plain", "CPU ms a frame", "plain", "times"),
+        *("95 %", "peak MiB", "plain"),
+    ]
+    cells = [
+        [
+            *(row.model, f"{row.width}\N{MULTIPLICATION SIGN}{row.height}"),
+            *(_three_digits(row.fps), _three_digits(row.plain_fps)),
+            *(_three_digits(row.cpu_ms_per_frame), _three_digits(row.plain_cpu_ms_per_frame)),
+            f"{row.cpu_ratio:.2f}",
+            _DASH.join(f"{end:.2f}" for end in row.cpu_ratio_interval),
+            *(f"{row.peak_memory_mib:.0f}", f"{row.plain_peak_memory_mib:.0f}"),
         ]
         for row in rows
     ]

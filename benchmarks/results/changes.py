@@ -6,6 +6,7 @@ latency    the interval of the ratio of the medians, new to old, lies above 1 + 
            ratio to the first model of its own run, round by round, which slows down with it.
 quality    the interval of the mean difference, picture by picture and drawn by scene, lies on the
            bad side of a limit that changes of kernels stay within (LIMITS); so of clear pictures
+video      the ratio of the CPU time to that of plain transcoding; and the peak memory, as below
 memory,    the figure moved to the bad side by more than the tolerance: there are no samples
 energy,
 flicker
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .intervals import mean_interval, ratio_interval
-from .records import FlickerRow, LatencyRow, QualityRow, Result
+from .records import FlickerRow, LatencyRow, QualityRow, Result, Row, VideoRow
 
 __all__ = ["Change", "by_key", "changes", "figures", "key_of"]
 
@@ -68,19 +69,25 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
             found += _quality(key, before, now)
         elif isinstance(before, FlickerRow) and isinstance(now, FlickerRow):
             found += _flicker(key, before, now, tolerance)
+        elif isinstance(before, VideoRow) and isinstance(now, VideoRow):
+            for column in ("cpu_ratio", "peak_memory_mib"):
+                was, is_now = getattr(before, column), getattr(now, column)
+                found.append(_without_samples(f"{key}: {column}", was, is_now, tolerance))
     return found
 
 
-def by_key(result: Result) -> Mapping[str, LatencyRow | QualityRow | FlickerRow]:
+def by_key(result: Result) -> Mapping[str, Row]:
     """The rows by their keys, see `key_of`."""
     return {key_of(row): row for row in result.results}
 
 
-def key_of(row: LatencyRow | QualityRow | FlickerRow) -> str:
+def key_of(row: Row) -> str:
     """`edge in onnxruntime, 1280x720, 2 threads`."""
     if isinstance(row, LatencyRow):
         threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
         return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
+    if isinstance(row, VideoRow):
+        return f"{row.model}, {row.video}"
     return row.model if isinstance(row, QualityRow) else f"{row.model}, {row.way}"
 
 

@@ -19,7 +19,7 @@ from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import InputError, OutputError, one_line
 from dehaze.runtime.output_file import finished_output
 
-from .records import FlickerRow, Kind, LatencyRow, QualityRow, Result
+from .records import FlickerRow, Kind, LatencyRow, QualityRow, Result, VideoRow
 
 __all__ = ["VERSION", "expect_writable", "read_json", "read_result", "write_result"]
 
@@ -30,6 +30,7 @@ _ROWS: Mapping[str, Any] = {
     "latency": list[LatencyRow],
     "quality": list[QualityRow],
     "flicker": list[FlickerRow],
+    "video": list[VideoRow],
 }
 
 

@@ -15,10 +15,12 @@ __all__ = [
     "Model",
     "QualityRow",
     "Result",
+    "Row",
     "Scalar",
+    "VideoRow",
 ]
 
-Kind: TypeAlias = Literal["latency", "quality", "flicker"]
+Kind: TypeAlias = Literal["latency", "quality", "flicker", "video"]
 Scalar: TypeAlias = float | str | None
 """A cell of a row per picture."""
 
@@ -151,7 +153,39 @@ class FlickerRow:
     error_change: float
 
 
-Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow)
+@dataclass(frozen=True)
+class VideoRow:
+    """The cost of dehazing a video, and that of decoding and encoding it alone."""
+
+    model: str
+    video: str
+    """The file's name."""
+    width: int
+    height: int
+    frames: int
+    cpu_seconds: list[float]
+    """User and system time of the process, round by round."""
+    plain_cpu_seconds: list[float]
+    """The same of plain transcoding in the same rounds."""
+    fps: float
+    """Frames by the median of the wall time, start included."""
+    plain_fps: float
+    cpu_ms_per_frame: float
+    """The median."""
+    plain_cpu_ms_per_frame: float
+    cpu_ratio: float
+    """Ratio of the medians, dehazed to plain."""
+    cpu_ratio_interval: list[float]
+    """[low, high], 95 %."""
+    peak_memory_mib: float
+    """The greatest of all rounds."""
+    plain_peak_memory_mib: float
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    """Medians of the wall time that each stage takes for a frame; the stages overlap."""
+
+
+Row: TypeAlias = LatencyRow | QualityRow | FlickerRow | VideoRow
+R = TypeVar("R", LatencyRow, QualityRow, FlickerRow, VideoRow)
 
 
 @dataclass(frozen=True)
@@ -168,9 +202,9 @@ class Result:
     """The data; None where none are needed, as for latency."""
     protocol: dict[str, str]
     """The rules of the measurement, in words."""
-    results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow]
+    results: Sequence[LatencyRow] | Sequence[QualityRow] | Sequence[FlickerRow] | Sequence[VideoRow]
     """The rows of the kind that `kind` names."""
 
-    def rows(self, row_type: type[Row]) -> list[Row]:
+    def rows(self, row_type: type[R]) -> list[R]:
         """The rows, where they are of this type."""
         return [row for row in self.results if isinstance(row, row_type)]

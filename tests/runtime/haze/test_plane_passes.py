@@ -89,6 +89,19 @@ def test_colours_beyond_rgb_are_cut_off_as_in_rgb(name: str) -> None:
     assert difference(clear, expected) <= 3
 
 
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_bluest_blue_has_a_code_that_exists(name: str) -> None:
+    """In the full range its Cb would round to one more than the greatest."""
+    frame = coded(name, Colours(BT709, full_range=True)).blank()
+    for plane, code in zip(frame.planes, (0.5, 0.9, 0.5), strict=True):
+        plane[:] = code * (1 << frame.depth)
+    values = np.zeros((1, 19, 34, 4), np.float32)
+    values[:] = (0, 0, 0, 1)
+    clear = frame.blank()
+    apply_to_planes(frame, Grid(values, 8), clear, 1)
+    assert (clear.planes[1][:, : 266 >> frame.halves[0]] == (1 << frame.depth) - 1).all()
+
+
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("size", [(266, 150), (64, 64), (1282, 722)])

@@ -23,6 +23,7 @@ def _run(options: argparse.Namespace) -> None:
         "flicker": _flicker,
         "formats": _formats,
         "detect": _detect,
+        "video": _video,
         "report": _report,
         "compare": _compare,
         "data": _data,
@@ -55,6 +56,13 @@ def _formats(options: argparse.Namespace) -> None:
     from .measure.surroundings import command_line
 
     run_formats(options, command_line(options.typed))
+
+
+def _video(options: argparse.Namespace) -> None:
+    from .measure.surroundings import command_line
+    from .video_command import run_video
+
+    run_video(options, command_line(options.typed))
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -45,12 +45,16 @@ def build_parser() -> argparse.ArgumentParser:
     detect = commands.add_parser(
         "detect", help="measure what a detector finds in pictures before and after dehazing"
     )
+    video = commands.add_parser(
+        "video", help="measure what dehazing a video costs beside decoding and encoding it"
+    )
     _add_latency(latency)
     _add_quality(quality)
+    _add_video(video)
     _add_flicker(flicker)
     _add_formats(formats)
     _add_detect(detect)
-    for command in (latency, quality, flicker, formats, detect):
+    for command in (latency, quality, flicker, formats, detect, video):
         command.add_argument(
             "--threads",
             type=positive_int,
@@ -59,6 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
             help="number of CPU threads; several numbers are measured one after the other "
             "(default: one per core)"
             if command is latency
+            else "number of CPU threads (default: that of dehaze-run)"
+            if command is video
             else "number of CPU threads (default: one per core)",
         )
         command.add_argument(
@@ -204,6 +210,25 @@ def _add_detect(detect: argparse.ArgumentParser) -> None:
         "--names", type=Path, metavar="FILE",
         help="names of the detector's classes, one a line (default: those in the ONNX file)",
     )  # fmt: skip
+
+
+def _add_video(video: argparse.ArgumentParser) -> None:
+    video.add_argument("videos", nargs="+", type=Path, metavar="FILE", help="video to dehaze")
+    video.add_argument("--model", default="edge", help="model that dehazes (default: %(default)s)")
+    video.add_argument(
+        "--sizes",
+        type=_size,
+        nargs="+",
+        default=[],
+        metavar="WxH",
+        help="scale the first 120 frames of every video to these sizes before (default: as it is)",
+    )
+    video.add_argument(
+        "--runs",
+        type=positive_int,
+        metavar="N",
+        help="number of rounds; each dehazes and transcodes every video once (default: 5)",
+    )
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:

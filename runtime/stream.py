@@ -189,7 +189,7 @@ class Stream:
             self._airlight.reset()
         elif kept.age < self._options.every and float(kept.trust.mean()) > _ENOUGH_TRUST:
             return kept
-        grid = self._dehazer.estimate(frame, thumbnail)
+        grid = self._airlight.estimate_at(seconds) or self._dehazer.estimate(frame, thumbnail)
         if kept is not None and not np.isfinite(grid.values).all():
             return kept  # a model that overflows once must not blacken all that follows
         airlight = self._airlight.update(grid.values[0], luminance, seconds)

@@ -62,9 +62,10 @@ LAYERS = {
     ),
     "benchmarks": (
         "results __init__",
-        "measure",
-        "report data_command detect_command flicker_command formats_command latency_command "
-        "quality_command gpu_check cli_options",
+        "measure video",
+        "report gpu_check",
+        "data_command detect_command flicker_command formats_command latency_command "
+        "quality_command video_command cli_options",
         "cli",
     ),
 }

@@ -18,6 +18,7 @@ from ..results.records import (
     Model,
     QualityRow,
     Result,
+    VideoRow,
 )
 
 __all__ = [
@@ -93,6 +94,8 @@ def tables(result: Result) -> list[Table]:
         return [_format_table(formats)]
     if detection := result.rows(DetectionRow):
         return _detection_tables(detection)
+    if videos := result.rows(VideoRow):
+        return [_video_table(videos)]
     return [_flicker_table(result.rows(FlickerRow))]
 
 
@@ -309,6 +312,25 @@ def _format_table(rows: Sequence[FormatRow]) -> Table:
         for row in rows
     ]
     return Table("", ["form", "MB", "PSNR, dB", "ms", "status"], cells)
+
+
+def _video_table(rows: Sequence[VideoRow]) -> Table:
+    heads = [
+        *("model", "video", "frames per second", "plain", "CPU ms a frame", "plain", "times"),
+        *("95 %", "peak MiB", "plain"),
+    ]
+    cells = [
+        [
+            *(row.model, f"{row.width}\N{MULTIPLICATION SIGN}{row.height}"),
+            *(_three_digits(row.fps), _three_digits(row.plain_fps)),
+            *(_three_digits(row.cpu_ms_per_frame), _three_digits(row.plain_cpu_ms_per_frame)),
+            f"{row.cpu_ratio:.2f}",
+            _DASH.join(f"{end:.2f}" for end in row.cpu_ratio_interval),
+            *(f"{row.peak_memory_mib:.0f}", f"{row.plain_peak_memory_mib:.0f}"),
+        ]
+        for row in rows
+    ]
+    return Table("", heads, cells)
 
 
 def model_table(models: Sequence[Model]) -> Table:

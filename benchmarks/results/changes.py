@@ -8,6 +8,7 @@ quality    the interval of the mean difference, picture by picture and drawn by 
            bad side of a limit that changes of kernels stay within (`Figure.least`); so of clear
            pictures. PIQE and BRISQUE are shown, but never judged
 detection  the same for the difference of mean average precisions, draw by draw
+video      the ratio of the CPU time to that of plain transcoding; and the peak memory, as below
 memory,    the figure moved to the bad side by more than the tolerance: there are no samples
 energy,
 flicker,
@@ -32,6 +33,7 @@ from .records import (
     LatencyRow,
     QualityRow,
     Result,
+    VideoRow,
 )
 
 __all__ = ["Change", "by_key", "changes", "figures", "key_of"]
@@ -71,6 +73,10 @@ def changes(old: Result, new: Result, tolerance: float) -> list[Change]:
             found += _format(key, before, now, tolerance)
         elif isinstance(before, DetectionRow) and isinstance(now, DetectionRow):
             found += _detection(key, before, now)
+        elif isinstance(before, VideoRow) and isinstance(now, VideoRow):
+            for column in ("cpu_ratio", "peak_memory_mib"):
+                was, is_now = getattr(before, column), getattr(now, column)
+                found.append(_without_samples(f"{key}: {column}", was, is_now, tolerance))
     return found
 
 
@@ -84,6 +90,8 @@ def key_of(row: AnyRow) -> str:
     if isinstance(row, LatencyRow):
         threads = f"{row.threads} thread{'s' * (row.threads != 1)}"
         return f"{row.model} in {row.backend}, {row.width}x{row.height}, {threads}"
+    if isinstance(row, VideoRow):
+        return f"{row.model}, {row.video}"
     if isinstance(row, DetectionRow):
         return f"{row.model} on {row.side} pictures"
     return f"{row.model}, {row.way}" if isinstance(row, FlickerRow) else row.model

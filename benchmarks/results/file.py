@@ -19,7 +19,16 @@ from dehaze.runtime.decoding import WrongValueError, decode
 from dehaze.runtime.errors import InputError, OutputError, one_line
 from dehaze.runtime.output_file import finished_output
 
-from .records import DetectionRow, FlickerRow, FormatRow, Kind, LatencyRow, QualityRow, Result
+from .records import (
+    DetectionRow,
+    FlickerRow,
+    FormatRow,
+    Kind,
+    LatencyRow,
+    QualityRow,
+    Result,
+    VideoRow,
+)
 
 __all__ = ["VERSION", "expect_writable", "read_json", "read_result", "write_result"]
 
@@ -32,6 +41,7 @@ _ROWS: Mapping[str, Any] = {
     "flicker": list[FlickerRow],
     "formats": list[FormatRow],
     "detection": list[DetectionRow],
+    "video": list[VideoRow],
 }
 
 

@@ -17,10 +17,12 @@ __all__ = [
     "Model",
     "QualityRow",
     "Result",
+    "Row",
     "Scalar",
+    "VideoRow",
 ]
 
-Kind: TypeAlias = Literal["latency", "quality", "flicker", "detection", "formats"]
+Kind: TypeAlias = Literal["latency", "quality", "flicker", "detection", "formats", "video"]
 Scalar: TypeAlias = float | str | None
 """A cell of a row per picture."""
 
@@ -155,6 +157,37 @@ class FlickerRow:
 
 
 @dataclass(frozen=True)
+class VideoRow:
+    """The cost of dehazing a video, and that of decoding and encoding it alone."""
+
+    model: str
+    video: str
+    """The file's name."""
+    width: int
+    height: int
+    frames: int
+    cpu_seconds: list[float]
+    """User and system time of the process, round by round."""
+    plain_cpu_seconds: list[float]
+    """The same of plain transcoding in the same rounds."""
+    fps: float
+    """Frames by the median of the wall time, start included."""
+    plain_fps: float
+    cpu_ms_per_frame: float
+    """The median."""
+    plain_cpu_ms_per_frame: float
+    cpu_ratio: float
+    """Ratio of the medians, dehazed to plain."""
+    cpu_ratio_interval: list[float]
+    """[low, high], 95 %."""
+    peak_memory_mib: float
+    """The greatest of all rounds."""
+    plain_peak_memory_mib: float
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    """Medians of the wall time that each stage takes for a frame; the stages overlap."""
+
+
+@dataclass(frozen=True)
 class FormatRow:
     """A form of a network: its file, and its figures where it can run on this machine."""
 
@@ -196,8 +229,8 @@ class DetectionRow:
     """
 
 
-Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow, DetectionRow, FormatRow)
-AnyRow: TypeAlias = LatencyRow | QualityRow | FlickerRow | DetectionRow | FormatRow
+Row = TypeVar("Row", LatencyRow, QualityRow, FlickerRow, DetectionRow, FormatRow, VideoRow)
+AnyRow: TypeAlias = LatencyRow | QualityRow | FlickerRow | DetectionRow | FormatRow | VideoRow
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ from av.packet import Packet
 from numpy.typing import NDArray
 
 from ..dehazer import Dehazer
-from ..haze.airlight import Airlight, Sample, WindowAirlight
+from ..haze.airlight import WINDOW_SECONDS, Airlight, Sample, WindowAirlight
 from ..haze.motion import luminance_of
 from ..media.encoders import EncoderOptions
 from ..media.notices import Notices
@@ -26,11 +26,15 @@ from ..media.video_writer import VideoWriter
 from ..prefetch import Prefetch
 from ..stream import Stream, StreamOptions
 from ..timing import StageTimes
+from .look_ahead import LookAhead, VideoItem
 
 __all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
 
 _SAMPLE_SECONDS = 1 / 6
 """Seconds between the frames that the airlight is taken from, ahead of the dehazed ones."""
+_LOOK_AHEAD_BYTES = 300 << 20
+"""Most bytes of frames that wait for their turn: three seconds of 1920x1080 at 30 per second. Of
+larger videos a second reader decodes what lies ahead."""
 
 
 @dataclass(frozen=True)
@@ -100,19 +104,26 @@ def dehaze_video(
     with (
         VideoReader(source, deep=deep, strict=options.strict, notices=notices) as reader,
         VideoWriter(target, reader, options.encoder, notices) as writer,
-        file_airlight(source, dehazer, options.stream) as airlight,
+        ExitStack() as stack,
         Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,
     ):
+        items = LookAhead(decoded, reader.time_base, _SAMPLE_SECONDS)
 
-        def stream_for_look() -> Stream:
+        def stream_for(first: TimedFrame | TimedPlanes) -> Stream:
             view, depth = reader.look.view if deep else None, reader.look.layout.depth
             if depth > 8 and not deep:
                 notices.add(f"{depth} bits become 8: the model takes no more")
+            airlight: Airlight | None = None
+            if _can_hold_window(first, reader.frame_rate):
+                if options.stream.temporal:
+                    airlight = WindowAirlight(_samples(items.samples(), reader, dehazer))
+            else:
+                airlight = stack.enter_context(file_airlight(source, dehazer, options.stream))
             return Stream(dehazer, options.stream, airlight, view=view)
 
-        inference = _Inference(stream_for_look, reader.time_base, options.side_by_side)
+        inference = _Inference(stream_for, reader.time_base, options.side_by_side)
         # The network runs in one thread alone.
-        with Prefetch(inference.dehazed(decoded)) as clear:
+        with Prefetch(inference.dehazed(items)) as clear:
             for item in clear:
                 writer.write(item)
                 if not isinstance(item, Packet):
@@ -144,7 +155,10 @@ class _Inference:
     """
 
     def __init__(
-        self, open_stream: Callable[[], Stream], time_base: Fraction, shows_both: bool
+        self,
+        open_stream: Callable[[TimedFrame | TimedPlanes], Stream],
+        time_base: Fraction,
+        shows_both: bool,
     ) -> None:
         self._open_stream = open_stream
         self._stream: Stream | None = None
@@ -153,16 +167,14 @@ class _Inference:
         self.times = StageTimes()
         self.haze: list[float] = []
 
-    def dehazed(
-        self, items: Iterable[TimedFrame | TimedPlanes | Packet[Any]]
-    ) -> Iterator[TimedFrame | TimedPlanes | Packet[Any]]:
+    def dehazed(self, items: Iterable[VideoItem]) -> Iterator[VideoItem]:
         """The same items with their frames dehazed."""
         for item in items:
             if isinstance(item, Packet):
                 yield item
                 continue
             if self._stream is None:
-                self._stream = self._open_stream()
+                self._stream = self._open_stream(item)
             seconds = float(item.pts * self._time_base)
             if isinstance(item, TimedPlanes):
                 with self.times.measure():
@@ -181,6 +193,14 @@ class _Inference:
             return replace(item, pixels=clear.pixels)
         alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
         return replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
+
+
+def _can_hold_window(first: TimedFrame | TimedPlanes, frame_rate: Fraction) -> bool:
+    """True if the frames that the airlight looks ahead at fit into memory until their turn."""
+    if not isinstance(first, TimedPlanes):
+        return False
+    frame_bytes = sum(plane.nbytes for plane in first.planes.planes)
+    return frame_bytes * float(frame_rate) * WINDOW_SECONDS <= _LOOK_AHEAD_BYTES
 
 
 @contextmanager

@@ -53,6 +53,10 @@ class Airlight(Protocol):
         """(3,) RGB for a frame at `seconds`, of which the network gave the grid `values`."""
         ...
 
+    def estimate_at(self, seconds: float) -> Grid | None:
+        """The network's grid for the frame at `seconds`, where it was needed for the airlight."""
+        ...
+
     def reset(self) -> None:
         """Forgets the old scene, for a new one begins."""
         ...
@@ -83,6 +87,9 @@ class RecursiveAirlight:
             self._mean += share * weight / self._total * (airlight - self._mean)
         return self._mean.copy()
 
+    def estimate_at(self, seconds: float) -> Grid | None:  # noqa: ARG002
+        return None
+
 
 class Sample(NamedTuple):
     """A frame of a file that was looked at ahead."""
@@ -111,6 +118,12 @@ class WindowAirlight:
     def __init__(self, samples: Iterator[Sample]) -> None:
         self._samples = samples
         self._guesses: deque[_Guess] = deque()
+        self._grids: dict[float, Grid] = {}
+        """Those of the samples that are still to come, by their times."""
+
+    def estimate_at(self, seconds: float) -> Grid | None:
+        self._read_until(seconds + WINDOW_SECONDS)
+        return self._grids.pop(seconds, None)
 
     def reset(self) -> None:
         """Does nothing: a window ends where its scene does."""
@@ -120,7 +133,7 @@ class WindowAirlight:
     ) -> NDArray[np.float32]:
         self._read_until(seconds + WINDOW_SECONDS)
         while len(self._guesses) > 1 and self._guesses[0].seconds < seconds - WINDOW_SECONDS:
-            self._guesses.popleft()
+            self._grids.pop(self._guesses.popleft().seconds, None)
         scene = self._scene(luminance, seconds)
         weight = sum(guess.weight for guess in scene)
         if weight == 0:
@@ -135,6 +148,7 @@ class WindowAirlight:
                 return
             begins_scene = bool(self._guesses) and _is_cut(self._guesses[-1].luminance, sample)
             airlight, weight = airlight_of(sample.grid.values[0])
+            self._grids[sample.seconds] = sample.grid
             self._guesses.append(
                 _Guess(sample.seconds, airlight, weight, sample.luminance, begins_scene)
             )

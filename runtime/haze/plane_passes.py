@@ -3,8 +3,8 @@
 A gain for all colours and a bias for each are linear, so they can be applied to the codes of a
 video as they are to RGB: no conversion there and back, and half the numbers where chroma has a
 quarter of the size. Colours that leave RGB's range are cut off where they would be in RGB, in
-registers. Compiled by numba: 3 ms of CPU at 1920x1080 in 4:2:0, where conversion, apply and
-conversion back take 14.
+registers. Compiled by numba: 3.6 ms of CPU at 1920x1080 in 4:2:0, where conversion, apply and
+conversion back take 10.
 """
 
 from __future__ import annotations
@@ -42,6 +42,11 @@ class PlanarFrame(Protocol):
     @property
     def halves(self) -> tuple[int, int]:
         """The number of times that chroma is halved along x and along y: 0 or 1, and whole."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Bits of a code."""
         ...
 
     @property
@@ -89,7 +94,7 @@ def apply_to_planes(frame: PlanarFrame, grid: Grid, out: PlanarFrame, threads: i
     cells = np.pad(code.cells(grid.values[0]), ((1, 1), (1, 1), (0, 0)), mode="edge")
     height, width, _ = frame.shape
     rows = height >> frame.halves[1]
-    limit = _F(np.iinfo(frame.planes[1].dtype).max)
+    limit = _F((1 << frame.depth) - 1)
     work = partial(
         _apply_rows,
         *frame.planes,
@@ -298,8 +303,9 @@ def _store_chroma(
     base = middle + _F(0.5)
     if halves:
         for i in range(columns):
-            red, green, blue = r[2 * i] + r[2 * i + 1], g[2 * i] + g[2 * i + 1], b[2 * i] + b[2 * i + 1]
-            code = of_r * red + of_g * green + of_b * blue + base
+            left, right = 2 * i, 2 * i + 1
+            code = of_r * (r[left] + r[right]) + of_g * (g[left] + g[right])
+            code += of_b * (b[left] + b[right]) + base
             codes[i] = np.int32(min(max(code, _F(0)), limit))
     else:
         for i in range(columns):

@@ -48,7 +48,6 @@ _THIS_FILE_ALONE = {
 that is called a video would bring the pictures of its neighbours into the result."""
 
 
-
 @dataclass(frozen=True)
 class TimedFrame:
     """A frame with its place in time."""
@@ -290,7 +289,6 @@ class VideoReader:
         out where the codec allows it.
         """
         self.codec.skip_frame = "NONREF"
-        self.codec.options = {**self.codec.options, "skip_loop_filter": "all"}
         seconds, due = 0.0, float("-inf")
         format_of = _own_planes if planar else None
         for packet in self._packets(self.stream):

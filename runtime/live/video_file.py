@@ -43,6 +43,7 @@ class VideoFileSource(LiveSource):
                 if self.sound and item.stream == self.sound:
                     self._hand_on_sound(item)
                 continue
+            assert isinstance(item, TimedFrame)  # planes come where they are asked for
             started = time.perf_counter()
             pixels = self._shown(item)
             self.capture_times.add(time.perf_counter() - started)

@@ -90,7 +90,7 @@ def test_a_stopped_run_stops_its_workers(cluster: Cluster, tmp_path: Path) -> No
     _, err = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in err
-    assert list(clear.iterdir()) == []
+    assert list(tmp_path.glob("clear/*")) == []
 
 
 @pytest.mark.parametrize(

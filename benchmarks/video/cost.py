@@ -39,6 +39,16 @@ VIDEO_PROTOCOL = {
     "peak memory": "resident, at its highest in any round, of the process",
     "stages": "wall time per frame, median of the last round; they overlap",
 }
+_LAUNCHER = """
+import os, sys
+pid = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+with open(sys.argv[1], "w") as file:
+    print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss, file=file)
+sys.exit(os.waitstatus_to_exitcode(status) and 1)
+"""
+"""Starts a process from a bare Python: the system also counts, as the memory of a process, what
+the one held that started it."""
 _STAGES = ("decode_ms", "inference_ms", "encode_ms")
 
 
@@ -95,20 +105,17 @@ def _encoding(source: Path) -> tuple[str, EncoderPixels, dict[str, str]]:
 
 
 def _run(command: Sequence[str]) -> _Run:
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+    with tempfile.NamedTemporaryFile("r") as usage:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, usage.name]
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
+        done = subprocess.run([*launcher, *command], capture_output=True, text=True)
         seconds = time.perf_counter() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        errors.seek(0)
-        if process.returncode:
-            last = (errors.read().decode(errors="replace").strip().splitlines() or ["no word"])[-1]
-            raise InputError(f"{command[-1]}: a run failed with {process.returncode} ({last})")
-        text = out.read().decode()
+        if done.returncode:
+            last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+            raise InputError(f"{command[-1]}: a run failed ({last})")
+        cpu_seconds, peak = usage.read().split()
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return _Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, text)
+    return _Run(seconds, float(cpu_seconds), int(peak) / unit, done.stdout)
 
 
 def _row(source: Path, model: str, runs: dict[str, list[_Run]]) -> VideoRow:

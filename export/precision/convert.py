@@ -19,7 +19,7 @@ from .quantisation import Scheme, quantisable_layers, quantised
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-MINIMUM_HALF_DB = 55.0
+MINIMUM_HALF_DB = 60.0
 """PSNR between the results in FP16 and in float32, at least; both are rounded to bytes.
 
 A fifth of the bytes may be one level off. The student for real haze is at 57 dB on the smooth ramp

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -177,7 +178,10 @@ def test_int8_is_ranked_and_described(
         assert "times as fast as float32 on this machine" in said
         with open_dehazer(tmp_path / f"{stem}.onnx", strength=0.5) as dehazer:
             assert dehazer(np.zeros((65, 70, 3), np.uint8)).shape == (65, 70, 3)
-    assert f"of {mean_psnr(onnx.load(exported), scoring):.2f}" in props["dehaze.card"]
+    scored = re.search(r"INT8 loses \S+ of (\S+) dB", props["dehaze.card"])
+    assert scored is not None
+    # For TensorRT, INT8 is measured against the same graph in half precision.
+    assert float(scored[1]) == pytest.approx(mean_psnr(onnx.load(exported), scoring), abs=0.05)
     report = json.loads((tmp_path / f"{stem}.sensitivity.json").read_text())
     assert {entry["layer"] for entry in report["ranking"]} == set(SOME_LAYERS)
     drops = [entry["drop_db"] for entry in report["ranking"]]

@@ -104,14 +104,14 @@ def test_a_little_noise_passes() -> None:
 
 
 def test_the_picture_leaves_the_model_something_to_do() -> None:
-    """Otherwise a backend that does nothing would pass."""
+    """Otherwise a backend that does nothing would pass: at most 2 are forgiven."""
     stored = json.loads(self_test.EXPECTED.read_text())
     session = open_session(EDGE, "onnxruntime").session
     assert stored["source_sha256"] == session.contract.source_sha256, (
         "new weights: python -m dehaze.runtime.doctor.self_test > runtime/weights/self-test.json"
     )
     expected = np.array(stored["cell_means"])
-    assert np.abs(expected - cell_means(hazy_picture())).mean(axis=-1).min() > 20
+    assert np.abs(expected - cell_means(hazy_picture())).mean(axis=-1).min() > 10
     assert 20 < expected.mean(axis=-1).min() < expected.mean(axis=-1).max() < 235
 
 

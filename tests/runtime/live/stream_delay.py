@@ -65,7 +65,7 @@ class Times:
 
         A gap is ten pictures and more without one that is seen.
         """
-        numbers = sorted(self.seen)
+        numbers = sorted(self.seen.keys() & self.drawn.keys())  # else it was misread
         delays = [1000 * (self.seen[n] - self.drawn[n]) for n in numbers]
         steps = np.diff(numbers)
         gaps = [int(step) - 1 for step in steps if step > 10]

@@ -22,7 +22,7 @@ from .video.transcode import scaled_copy
 __all__ = ["run_video"]
 
 MOST_FRAMES = 120
-"""Of a video that is scaled."""
+"""The beginning of a video that is scaled, in frames."""
 
 
 def run_video(options: argparse.Namespace, command: str) -> None:

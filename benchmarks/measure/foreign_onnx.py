@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from dehaze.runtime.errors import InputError, ModelError, UsageError, one_line
 from dehaze.runtime.onnxruntime_session import import_onnxruntime
 
-__all__ = ["ADAPTER_EXAMPLE", "Adapter", "ForeignOnnx", "parse_adapter"]
+__all__ = ["ADAPTER_EXAMPLE", "Adapter", "ForeignOnnx", "opened_onnx", "parse_adapter"]
 
 ADAPTER_EXAMPLE = "other.onnx@input=0..1,multiple=16"
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -158,6 +158,32 @@ _READERS: dict[str, Any] = {
 }
 
 
+def opened_onnx(path: Path, expected: str, threads: int | None) -> Any:
+    """ONNX Runtime's session of somebody's file on the CPU.
+
+    Args:
+        expected: what the file should be, for the message.
+        threads: None for one per core.
+
+    Raises:
+        ModelError: no such file, or ONNX Runtime cannot load it.
+    """
+    if not path.is_file():
+        raise ModelError(f"{path}: expected {expected}, found no such file")
+    onnxruntime = import_onnxruntime()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # As our own session: methods that are measured in turns must not spin on each other's core.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.intra_op_num_threads = threads or 0
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own exceptions have no common class but this
+        raise ModelError(
+            f"{path}: ONNX Runtime cannot load it ({one_line(error)[:160]})"
+        ) from error
+
+
 class ForeignOnnx:
     """A model from elsewhere in ONNX Runtime, on the CPU.
 
@@ -167,22 +193,7 @@ class ForeignOnnx:
 
     def __init__(self, path: Path, adapter: Adapter, threads: int | None = None) -> None:
         self._path, self._adapter = path, adapter
-        if not path.is_file():
-            raise ModelError(f"{path}: expected an ONNX model, found no such file")
-        onnxruntime = import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        # As our own session: methods that are measured in turns must not spin on each other's core.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        options.intra_op_num_threads = threads or 0
-        try:
-            self._engine: Any = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions have no common class but this
-            raise ModelError(
-                f"{path}: ONNX Runtime cannot load it ({one_line(error)[:160]})"
-            ) from error
+        self._engine = opened_onnx(path, "an ONNX model", threads)
         inputs = self._engine.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _TYPES:
             got = ", ".join(f"{item.name} {item.type}" for item in inputs)

@@ -130,7 +130,7 @@ class _Code:
 
     @classmethod
     def of(cls, matrix: NDArray[np.float32]) -> _Code:
-        """Of a matrix as in `PlanarFrame`; a grey has the luma of its R, G and B, and no chroma."""
+        """The code of a matrix as in `PlanarFrame`; a grey has its value as luma, and no chroma."""
         exact = matrix.astype(np.float64)
         span = exact[0, :3].sum()
         back = np.linalg.inv(exact[:, :3]) * span

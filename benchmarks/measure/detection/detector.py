@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dehaze.runtime.errors import ModelError, one_line
-from dehaze.runtime.onnxruntime_session import import_onnxruntime
 
+from ..foreign_onnx import opened_onnx
 from .heads import Candidates, candidates_from_outputs
 from .labels import read_names
 
@@ -45,20 +45,7 @@ class Detector:
 
     def __init__(self, path: Path, names: Path | None = None, threads: int | None = None) -> None:
         self._path = path
-        if not path.is_file():
-            raise ModelError(f"{path}: expected a detector as an ONNX file, found no such file")
-        onnxruntime = import_onnxruntime()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads or 0
-        try:
-            self._engine: Any = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions have no common class but this
-            raise ModelError(
-                f"{path}: ONNX Runtime cannot load it ({one_line(error)[:160]})"
-            ) from error
+        self._engine = opened_onnx(path, "a detector as an ONNX file", threads)
         metadata = self._engine.get_modelmeta().custom_metadata_map
         self.names: Sequence[str] = read_names(names) if names else _names(metadata)
         """The names of the classes by number; empty where nothing names them."""

@@ -74,6 +74,8 @@ class Haze:
     jpeg_share: float = 0.0
     lighter_share: float = 0.0
     """Share of real pairs whose hazy picture is mixed with the clear one, as lighter haze."""
+    exposure: float = 0.0
+    """Largest share by which both pictures are made brighter or darker, as by the camera."""
 
 
 Values = dict[str, Tensor]
@@ -115,6 +117,8 @@ class HazeDraw(NamedTuple):
     """(N, 1, 1, 1) depth at the top of a picture whose depth is not known; 0 at its foot."""
     lighter: Tensor
     """(N, 1, 1, 1) share of the clear picture in the hazy one of a pair."""
+    exposure: Tensor
+    """(N, 1, 1, 1) factor on both pictures."""
 
     def part(self, samples: slice) -> HazeDraw:
         """The haze of some of the samples."""
@@ -188,6 +192,7 @@ def draw_haze(values: Values, generator: torch.Generator) -> HazeDraw:
         quality=(within("jpeg_quality") * chosen("jpeg_share")).flatten(),
         ramp=uniform(),
         lighter=uniform() * chosen("lighter_share"),
+        exposure=1 + value("exposure") * (2 * uniform() - 1),
     )
 
 
@@ -226,6 +231,7 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) ->
         hazy = torch.where(crops.paired, given, hazy)
         target = torch.where(crops.paired, clear, target)
         transmission = torch.where(crops.paired, torch.nan, transmission)
+    hazy, target = hazy * haze.exposure, (target * haze.exposure).clamp(0, 1)
     hazy = (hazy + _noise(clear, haze.sensor_noise, generator)).clamp(0, 1)
     compressed = haze.quality > 0
     if compressed.any():

@@ -166,6 +166,18 @@ def test_given_pairs_stay_as_they_are_or_become_lighter() -> None:
     assert pair.transmission.isnan().all()
 
 
+def test_an_exposure_changes_both_pictures_alike_and_keeps_them_within_range() -> None:
+    grey = scenes(torch.full((COUNT, 3, *SIZE), 0.6))
+    same, exposed = (hazed(Haze(exposure=share, white_share=1), grey) for share in (0.0, 0.5))
+    factors = (exposed.clear / same.clear).flatten(1)
+    assert factors.amin() < 0.6
+    assert factors.amax() > 1.3
+    darker = (factors.amax(1) < 1).view(-1, 1, 1, 1).expand_as(same.hazy)
+    ratio = exposed.hazy[darker] / same.hazy[darker]
+    assert torch.allclose(ratio, exposed.clear[darker] / same.clear[darker], atol=1e-5)
+    assert max(exposed.hazy.max(), exposed.clear.max()) <= 1
+
+
 @pytest.mark.parametrize("level", [1, 6])
 def test_the_recipe_makes_the_official_hazy_pictures(shared_data: Path, level: int) -> None:
     """SOTS-indoor 1400 is NYU's scene 1399, mirrored, with beta = 0.5 + 0.1 * level and A = 1."""

@@ -17,6 +17,7 @@ from .sr_teacher import SrTeacher
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "edge": Edge,
+    "edge-teacher": partial(Edge, width=48),
     "rfd-student": partial(FfaNet, width=16, blocks=6),
     "ffa-net": partial(FfaNet, width=64, blocks=19),
     "aecr-net": AecrNet,

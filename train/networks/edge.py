@@ -123,11 +123,14 @@ class EdgeEstimator(nn.Module):
 
     Widths are multiples of 16: ONNX Runtime's convolutions work on blocks of 16 channels, and on
     AVX-512 a width of 20 costs as much as 32.
+
+    Args:
+        fine: channels of the finest level; the middle one has twice, the coarsest four times that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, fine: int = 16) -> None:
         super().__init__()
-        fine, middle, coarse = 16, 32, 64
+        middle, coarse = 2 * fine, 4 * fine
         self.stem = nn.Conv2d(3, fine, 6, stride=2, padding=2)
         self.to_middle = nn.Conv2d(fine, middle, 2, stride=2)
         self.to_coarse = nn.Conv2d(middle, coarse, 2, stride=2)
@@ -137,7 +140,7 @@ class EdgeEstimator(nn.Module):
         self.fine_out = SharedBlock(fine, 1)
         self.middle = SharedBlock(middle, 3)
         self.coarse = SharedBlock(coarse, 4)
-        self.enhance = DynamicFeatureEnhancement(coarse, 16)
+        self.enhance = DynamicFeatureEnhancement(coarse, fine)
         self.coarse_to_middle = nn.Conv2d(coarse, middle, 1)
         self.middle_to_fine = nn.Conv2d(middle, fine, 1)
         self.mix_middle = AdaptiveMixup(middle)
@@ -156,7 +159,7 @@ class EdgeEstimator(nn.Module):
         return [fine, middle, self.enhance(self.coarse(coarse, range(4)))]
 
     def decode(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> Tensor:
-        """The three levels of `encode` to (N, 16, h / 2, w / 2)."""
+        """The three levels of `encode` to (N, fine, h / 2, w / 2)."""
         middle = self.mix_middle(middle, _doubled(self.coarse_to_middle(coarse)))
         middle = self.middle(middle, range(1, 3))
         fine = self.mix_fine(fine, _doubled(self.middle_to_fine(middle)))
@@ -205,14 +208,18 @@ def apply_grid(image: Tensor, grid: Tensor, stride: int) -> Tensor:
 
 
 class Edge(Network):
-    """The student. It is trained on thumbnails, since the estimator sees nothing else."""
+    """The student. It is trained on thumbnails, since the estimator sees nothing else.
+
+    Args:
+        width: channels of the finest level: 16 in the student; a teacher of its form has more.
+    """
 
     grid_stride = GRID_STRIDE
     size_multiple = SIZE_MULTIPLE
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 16) -> None:
         super().__init__()
-        self.estimator = EdgeEstimator()
+        self.estimator = EdgeEstimator(width)
 
     def encode(self, thumbnail: Tensor) -> list[Tensor]:
         """(N, 3, h, w) RGB in [0, 1], any size, to the estimator's three levels."""

@@ -14,6 +14,7 @@ PARAMETERS = {
     "ffa-net": 4_455_913,
     "aecr-net": 2_614_145,
     "sr-teacher": 26_451,
+    "edge-teacher": 1_108_639,
 }
 DEHAZING = [name for name in NETWORKS if name != "sr-teacher"]
 SMALL = [name for name in DEHAZING if name != "ffa-net"]
@@ -61,17 +62,19 @@ def test_features_and_levels_have_the_stated_sizes(name: str) -> None:
         prediction = network.predict(torch.rand(1, 3, *size))
         levels = network.encode(torch.rand(1, 3, *size))
     assert prediction.image.shape == (1, 3, *size)
-    stride = 2 if name == "edge" else 1
+    on_grid = name in ("edge", "edge-teacher")
+    stride = 2 if on_grid else 1
     assert prediction.features.shape[2:] == (size[0] // stride, size[1] // stride)
-    assert (prediction.transmission is None) == (name != "edge")
+    assert (prediction.transmission is None) != on_grid
     widths = {
         "edge": [16, 32, 64],
+        "edge-teacher": [48, 96, 192],
         "rfd-student": [16, 16, 16],
         "ffa-net": [64, 64, 64],
         "aecr-net": [64, 128, 256],
     }
     assert [level.shape[1] for level in levels] == widths[name]
-    shrinking = {"edge": [2, 4, 8], "aecr-net": [1, 2, 4]}.get(name, [1, 1, 1])
+    shrinking = [2, 4, 8] if on_grid else {"aecr-net": [1, 2, 4]}.get(name, [1, 1, 1])
     assert [size[0] / level.shape[2] for level in levels] == shrinking
 
 

@@ -244,6 +244,51 @@ def test_a_damaged_packet_costs_its_frames_alone(make_video: VideoMaker, tmp_pat
         dehaze_video(source, tmp_path / "no.mp4", dehazer, VideoOptions(strict=True))
 
 
+def without_packets(source: Path, frames: range) -> Path:
+    """The transport stream without what the network lost: the packets of these frames."""
+    data = source.read_bytes()
+    kept, index = b"", -1
+    for start in range(0, len(data), 188):
+        packet = data[start : start + 188]
+        is_video = (packet[1] & 0x1F) << 8 | packet[2] == 0x100
+        index += is_video and packet[1] >> 6 & 1  # a frame begins
+        if not (is_video and index in frames):
+            kept += packet
+    damaged = source.with_stem("damaged")
+    damaged.write_bytes(kept)
+    return damaged
+
+
+def test_frames_that_a_transport_stream_lost_are_counted(tmp_path: Path) -> None:
+    frames = [flat("yuv420p", (50 + n, 128, 128)) for n in range(50)]
+    source = write(tmp_path / "in.ts", frames, "mpeg2video")
+    summary, _ = run(without_packets(source, range(20, 23)), tmp_path / "out.ts")
+    assert (summary.frames, summary.lost_frames) == (47, 3)
+    assert run(source, tmp_path / "whole.ts")[0].lost_frames == 0
+
+
+@pytest.mark.parametrize("lost", [range(0), range(80, 82)])
+def test_long_frames_of_a_variable_rate_are_not_lost_ones(
+    lost: range, make_video: VideoMaker, tmp_path: Path
+) -> None:
+    times = [40 * n + 600 * (n > 10) + 1000 * (n > 20) for n in range(100)]
+    source = make_video("in.ts", frames=100, times=times)
+    summary, _ = run(without_packets(source, lost), tmp_path / "out.ts")
+    assert summary.frames == 100 - len(lost)
+    assert summary.lost_frames == 0
+
+
+def test_a_matroska_file_that_lacks_its_end_is_told(make_video: VideoMaker, tmp_path: Path) -> None:
+    source = make_video("in.mkv", frames=80)
+    with av.open(str(source)) as container:
+        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(source.read_bytes())
+    data[positions[20] :] = bytes(len(data) - positions[20])
+    source.write_bytes(data)
+    _, notices = run(source, tmp_path / "out.mkv")
+    assert [line for line in notices if "the header says 3.2 s" in line]
+
+
 def test_a_video_that_begins_after_its_sound_is_whole(
     make_video: VideoMaker, tmp_path: Path
 ) -> None:

@@ -57,6 +57,9 @@ class StreamWriter(VideoWriter):
         context.gop_size = max(1, round(_KEY_SECONDS * self._source.frame_rate))
         context.max_b_frames = 0
 
+    def _tell_lost_words(self) -> None:
+        """A stream that is sent away cannot be opened again to look."""
+
     def ask_for_key_frame(self) -> None:
         """Makes the next frame one that can be shown without those before."""
         self._key_due = 0.0

@@ -313,6 +313,39 @@ def test_transparency_is_kept_or_told(tmp_path: Path) -> None:
     assert any("transparency is dropped" in notice for notice in notices)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
+def test_chapters_are_kept_or_told(suffix: str, tmp_path: Path) -> None:
+    """An MP4 holds them twice, once as a track of texts."""
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as container:
+        unit: Any = {"time_base": Fraction(1, 1000)}
+        container.set_chapters(
+            [
+                {"id": 0, "start": 0, "end": 400, "metadata": {"title": "One"}, **unit},
+                {"id": 1, "start": 400, "end": 800, "metadata": {"title": "Two"}, **unit},
+            ]
+        )
+        container.metadata["title"] = "A film"
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.metadata.update({"language": "jpn"})
+        for index in range(20):
+            frame = flat("yuv420p", (100, 128, 128))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    target = tmp_path / f"out{suffix}"
+    _, notices = run(source, target)
+    with av.open(str(target)) as container:
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    if suffix == ".ts":
+        lost = "dropped, for a .ts file cannot hold it: the language jpn of the video, "
+        assert notices == [f"{lost}the title of the file, the chapters"]
+    else:
+        assert titles == ["One", "Two"]
+        assert notices == []
+
+
 def test_languages_titles_flags_and_attachments_are_kept(
     make_video: VideoMaker, tmp_path: Path
 ) -> None:

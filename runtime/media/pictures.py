@@ -109,8 +109,11 @@ def decoded_picture(path: Path, data: bytes, notices: Notices) -> Picture:
     if (profile := metadata.get(_PROFILE)) and not _fits_profile(profile, decoded):
         del metadata[_PROFILE]
         notices.add("the colour profile is dropped: its colour space was converted to RGB")
-    if extras.has_gain_map or has_promises(metadata.get(_XMP, b"")):
-        notices.add("the gain map or video behind the picture is dropped; the picture itself stays")
+    if extras.has_second or has_promises(metadata.get(_XMP, b"")):
+        notices.add(
+            "the gain map, video or further picture behind the picture is dropped; the picture "
+            "itself stays"
+        )
     return _upright_picture(decoded, metadata, extras, is_grey=is_grey)
 
 
@@ -134,7 +137,10 @@ def _decoded(path: Path, data: bytes, kind: str) -> tuple[NDArray[Any], dict[int
         raise InputError(f"{path}: expected a picture, but {known} is damaged or none at all")
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
-    return decoded, {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+    metadata = {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+    if metadata.get(_PROFILE, b"")[36:40] != b"acsp":  # OpenCV takes a JPEG's index for one, too
+        metadata.pop(_PROFILE, None)
+    return decoded, metadata
 
 
 def _from_other_space(

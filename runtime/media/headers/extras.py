@@ -54,7 +54,8 @@ class PictureExtras:
     progressive: bool = False
     lossless: bool = False
     """True if a WebP was compressed without loss."""
-    has_gain_map: bool = False
+    has_second: bool = False
+    """True if a gain map or another picture stands behind the picture."""
 
 
 def extras_of(data: bytes) -> PictureExtras:
@@ -79,7 +80,8 @@ def _extras(image: Any, data: bytes) -> PictureExtras:
             jpeg_sampling=_sampling(image.layer),
             space=_SPACES.get(image.mode),
             progressive=bool(image.info.get("progressive")),
-            has_gain_map=b"hdrgm:" in data[:262_144]
+            has_second=b"hdrgm:" in data[:262_144]
+            or image.format == "MPO"
             or any(k == "APP2" and b"21496" in bytes(v)[:64] for k, v in image.applist),
         )
     if image.format == "PNG":

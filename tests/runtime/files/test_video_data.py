@@ -17,6 +17,7 @@ from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.video import VideoOptions, VideoSummary, dehaze_video
 from dehaze.runtime.media.encoders import EncoderOptions
 from dehaze.runtime.media.notices import Notices
+from dehaze.runtime.media.pixels.planes import plane_array
 
 
 def run(source: Path, target: Path, codec: str | None = None) -> tuple[VideoSummary, list[str]]:
@@ -296,6 +297,22 @@ def test_a_video_that_begins_after_its_sound_is_whole(
     summary, _ = run(late, tmp_path / "out.mkv")
     assert summary.frames == 5
     assert video_times(tmp_path / "out.mkv")[0] == pytest.approx(8, abs=0.01)
+
+
+def test_odd_sides_keep_their_chroma_where_the_codec_can(tmp_path: Path) -> None:
+    image = av.VideoFrame.from_ndarray(picture(65, 97), "rgb24").reformat(format="yuv420p")
+    source = write(tmp_path / "in.mkv", [image] * 2, "ffv1")
+    _, notices = run(source, tmp_path / "out.mkv", "ffv1")
+    assert notices == []
+    before, after = first_frame(source), first_frame(tmp_path / "out.mkv")
+    assert after.format.name == "yuv420p"
+    for mine, theirs in zip(before.planes, after.planes, strict=True):
+        rows = [plane_array(plane, False)[:, : plane.width] for plane in (mine, theirs)]
+        assert np.array_equal(*rows)
+    _, notices = run(source, tmp_path / "out.mp4", "h264")
+    assert notices == [
+        "odd sides: 4:2:0 at 8 bits becomes 4:4:4 at 8 bits, which not every player shows"
+    ]
 
 
 def test_transparency_is_kept_or_told(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class VideoSummary:
     haze_frames: list[float]
     """The haze meter of each frame; empty for a model that gives no estimate."""
     lost_frames: int
-    """Frames that could not be decoded."""
+    """Frames that could not be decoded or, near damage, are missing; see `containers.gaps`."""
     damaged_frames: int
     """Frames of which parts were lost, and filled in by the decoder."""
 

@@ -5,22 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import av
+import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from ..errors import InputError, one_line
 from ..media.limits import frame_pixels_at_most
-from ..media.pixels.colour import BT601, colours_of
+from ..media.pixels.colour import BT601
 from ..media.pixels.frame_pixels import rgb_of
-from ..media.video_look import VideoLook
+from ..media.pixels.orientation import swaps_sides, upright
+from ..media.video_look import VideoLook, look_of
 from .reconnection import Reconnection
 from .source import LiveFrame, LiveSource
 
@@ -73,6 +75,7 @@ class AvSource(LiveSource):
         give_up_seconds: float | None = None,
     ) -> None:
         super().__init__(name, stop)
+        self._source_look: VideoLook | None = None
         self._address = address
         self._explain = explain
         self._reconnection = Reconnection(
@@ -118,17 +121,6 @@ class AvSource(LiveSource):
         if rate and round(rate) in _PLAUSIBLE_RATES:
             self.frame_rate = rate
         self.pixel_ratio = self._stream.sample_aspect_ratio
-        # Drivers of webcams mean BT.601 whatever the size, unless they say otherwise
-        # (V4L2_COLORSPACE_SRGB maps to V4L2_YCBCR_ENC_601); FFmpeg hands nothing on.
-        is_webcam = self._address.is_device and codec.name == "rawvideo"
-        colours, _ = colours_of(
-            BT601 if is_webcam else int(codec.colorspace),
-            codec.color_primaries,
-            codec.color_trc,
-            codec.height,
-            full_range=codec.color_range == ColorRange.JPEG,
-        )
-        self.look = VideoLook(size=self.size, colours=colours)
 
     def _frames(self) -> Iterator[LiveFrame]:
         """Yields frames, and waits for a stream that is lost."""
@@ -163,7 +155,7 @@ class AvSource(LiveSource):
                 self._hand_on_sound(packet)
                 continue
             for frame in self._decoded(packet):
-                pixels = rgb_of(frame, self.size, self.look.colours)
+                pixels = self._on_display(frame)
                 self.capture_times.add(time.perf_counter() - started)
                 seconds = frame.time if self._timed_by_camera else None
                 if seconds is not None:
@@ -174,6 +166,30 @@ class AvSource(LiveSource):
                     return
                 yield self._timed(pixels, seconds)
                 started = time.perf_counter()
+
+    def _on_display(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB of a decoded frame, upright, as an SDR display shows it."""
+        look = self._source_look = self._source_look or self._look_of(frame)
+        rgb = rgb_of(frame, self.size, look.colours, deep=look.view is not None)
+        if look.curve:
+            rgb = np.take(look.curve.shown, rgb)
+        return upright(look.on_display(rgb), look.orientation)
+
+    def _look_of(self, frame: VideoFrame) -> VideoLook:
+        """The look of the first frame; notes that of the frames that are handed on."""
+        look = look_of(frame, self.notices)
+        if self._address.is_device and self._stream.codec_context.name == "rawvideo":
+            # Drivers of webcams mean BT.601 whatever the size, unless they say otherwise
+            # (V4L2_COLORSPACE_SRGB maps to V4L2_YCBCR_ENC_601); FFmpeg hands nothing on.
+            look = replace(look, colours=replace(look.colours, matrix=BT601))
+        if frame.interlaced_frame:
+            self.notices.add("interlaced frames stay as they are, each of two moments")
+        width, height = self.size
+        if swaps_sides(look.orientation):
+            width, height = height, width
+            self.pixel_ratio = 1 / self.pixel_ratio if self.pixel_ratio else None
+        self.look = look.of_display((width, height), self.notices)
+        return look
 
     def _decoded(self, packet: Packet[Any]) -> list[VideoFrame]:
         try:

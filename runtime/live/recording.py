@@ -75,7 +75,11 @@ class Recording:
         self._unfinished = self._output.__enter__()
         try:
             self._writer = VideoWriter(
-                self._unfinished, self._source, self._encoder, is_recording=True
+                self._unfinished,
+                self._source,
+                self._encoder,
+                self._source.notices,
+                is_recording=True,
             )
         except BaseException as error:
             self._output.__exit__(type(error), error, error.__traceback__)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ..command import printable
 from ..errors import InputError, UsageError
 from ..media.encoders import EncoderOptions
+from ..media.notices import Notices
 from ..media.pictures import side_by_side as beside
 from ..output_file import remove_leftovers
 from ..prefetch import Prefetch
@@ -34,7 +35,7 @@ from .figures import LiveFigures
 from .newest_frame import NewestFrame
 from .open_source import open_source
 from .sinks import LiveSink, open_sink, sending_figures
-from .source import LiveFrame
+from .source import LiveFrame, LiveSource
 
 __all__ = ["LiveOptions", "live_closing_line", "run_live"]
 
@@ -111,6 +112,7 @@ def run_live(
     with (
         _stopped_by_signals(stop),
         open_source(source, options.mode, stop, tell=tell, give_up_seconds=patience) as camera,
+        _told(camera, tell) as notices,
         open_sink(
             target,
             camera,
@@ -149,7 +151,13 @@ def run_live(
         raise InputError(f"{lost}{kept}") from lost
     shown = shown_address(target) if target and is_stream(target) else target
     sent = sending_figures(output)
-    return {"input": camera.name, "output": shown, **figures.summary(), **sent}
+    return {
+        "input": camera.name,
+        "output": shown,
+        **figures.summary(),
+        **sent,
+        "notices": list(notices),
+    }
 
 
 def _put(frame: LiveFrame, clear: DehazedFrame, output: LiveSink, *, side_by_side: bool) -> None:
@@ -167,6 +175,15 @@ def _dehazed(
         with figures.inference_times.measure():
             clear = process(frame.pixels)
         yield frame, clear
+
+
+@contextmanager
+def _told(camera: LiveSource, tell: Callable[[str], None]) -> Iterator[Notices]:
+    """Has each notice of a run told when it arises, for its end may be days away."""
+    for sentence in camera.notices:
+        tell(f"{camera.name}: {sentence}")
+    camera.notices.on_add = lambda sentence: tell(f"{camera.name}: {sentence}")
+    yield camera.notices
 
 
 @contextmanager

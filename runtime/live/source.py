@@ -14,6 +14,7 @@ from av.packet import Packet
 from av.stream import Stream
 from numpy.typing import NDArray
 
+from ..media.notices import Notices
 from ..media.video_look import VideoLook
 from ..media.video_reader import TimedFrame
 from ..timing import StageTimes
@@ -75,6 +76,8 @@ class LiveSource:
         self.tags: dict[str, str] = {}
         self.disposition = 0
         self.chapters: list[Chapter] = []
+        self.notices = Notices()
+        """What is dropped, changed or guessed, by the sink as well."""
         self.capture_times = StageTimes(KEPT_TIMES)
         self.reconnects = 0
         self.connected = True

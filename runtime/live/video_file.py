@@ -7,12 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 from av.packet import Packet
-from numpy.typing import NDArray
 
-from ..media.pixels.colour import UNSPECIFIED, colours_of
-from ..media.video_look import VideoLook
 from ..media.video_reader import TimedFrame, VideoReader
 from .source import CameraClock, LiveFrame, LiveSource
 
@@ -30,7 +26,7 @@ class VideoFileSource(LiveSource):
 
     def __init__(self, path: Path, stop: threading.Event) -> None:
         super().__init__(str(path), stop)
-        self._reader = VideoReader(path, deep=True)
+        self._reader = VideoReader(path, deep=True, notices=self.notices)
         self.frame_rate = self._reader.frame_rate
         self.sound = next((s for s in self._reader.others if s.type == "audio"), None)
 
@@ -45,7 +41,12 @@ class VideoFileSource(LiveSource):
                 continue
             assert isinstance(item, TimedFrame)  # planes come where they are asked for
             started = time.perf_counter()
-            pixels = self._shown(item)
+            look = self._reader.look
+            if not self.look.size[0]:
+                height, width = item.pixels.shape[:2]
+                self.look = look.of_display((width, height), self.notices)
+                self.pixel_ratio = self._reader.pixel_ratio
+            pixels = look.on_display(item.pixels)
             self.capture_times.add(time.perf_counter() - started)
             seconds = float(item.pts * self._reader.time_base)
             if self.begins and not self.begins.is_set():
@@ -55,22 +56,6 @@ class VideoFileSource(LiveSource):
                 self._clock = CameraClock()
             self._wait_for_turn(seconds)
             yield self._timed(pixels, seconds)
-
-    def _shown(self, frame: TimedFrame) -> NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB of a frame of any depth."""
-        look, pixels = self._reader.look, frame.pixels
-        if not self.look.size[0]:
-            height, width = pixels.shape[:2]
-            unsaid = (UNSPECIFIED,) * 3
-            colours = colours_of(*unsaid, height)[0] if look.view else look.colours
-            self.look = VideoLook(size=(width, height), colours=colours)
-            self.pixel_ratio = self._reader.pixel_ratio
-        if look.view:
-            return look.view(pixels)
-        if pixels.dtype == np.uint16:
-            pixels = np.rint(pixels / 257).astype(np.uint8)
-        shown: NDArray[np.uint8] = pixels
-        return shown
 
     def _close(self) -> None:
         self._reader.container.close()

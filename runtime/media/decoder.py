@@ -13,6 +13,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from .containers.gaps import Gaps
 from .pixels.deinterlace import Deinterlacer
 
 __all__ = ["Decoder"]
@@ -42,8 +43,8 @@ class Decoder:
     ) -> None:
         self.codec = _codec_of(stream)
         self.codec.options = {"max_pixels": str(pixels_at_most)}
-        self.lost_frames = 0
-        """Frames that could not be decoded."""
+        self._undecodable = 0
+        self._gaps = Gaps()
         self.damaged_frames = 0
         """Frames that came with gaps which the decoder filled."""
         assert stream.time_base is not None  # every demuxer sets it
@@ -52,6 +53,12 @@ class Decoder:
         self._numbers: list[int] = []
         self._on_damage = on_damage
         self._weave = Deinterlacer()
+
+    @property
+    def lost_frames(self) -> int:
+        """The number of frames that could not be decoded or, near damage, are missing."""
+        # What could not be decoded leaves a gap, too, where the rate is constant.
+        return max(self._undecodable, self._gaps.missing)
 
     @property
     def has_interlaced(self) -> bool:
@@ -73,6 +80,8 @@ class Decoder:
         """The same as they are stored, in order of presentation."""
         if self._numbered and packet.size and packet.dts is not None:
             heapq.heappush(self._numbers, packet.dts)
+        if packet.is_corrupt:
+            self._note_damage(packet)
         try:
             frames = self.codec.decode(packet)
         except av.FFmpegError as error:
@@ -82,15 +91,24 @@ class Decoder:
         for frame in frames:
             if frame.is_corrupt:
                 self.damaged_frames += 1
+                self._note_damage(frame)
                 self._on_damage(None)
             if self._numbered:  # the k-th frame that is shown has the k-th number
                 frame.pts = heapq.heappop(self._numbers) if self._numbers else None
+            if frame.pts is not None:
+                duration = int(frame.duration or 0)
+                self._gaps.add_frame(*(float(n * self._time_base) for n in (frame.pts, duration)))
         return frames
+
+    def _note_damage(self, item: Packet[Any] | VideoFrame) -> None:
+        if item.pts is not None:
+            self._gaps.add_damage(float(item.pts * self._time_base))
 
     def _lose(self, packet: Packet[Any]) -> None:
         if not packet.size:
             return
-        self.lost_frames += 1
+        self._undecodable += 1
+        self._note_damage(packet)
         if packet.dts in self._numbers:
             self._numbers.remove(packet.dts)
             heapq.heapify(self._numbers)

@@ -63,6 +63,8 @@ _FINEST_MPEG4 = 65_535
 _LIMITED_ALONE = frozenset({"mpeg1video", "mpeg2video", "prores", "prores_ks", "prores_aw"})
 """Encoders whose streams cannot say that they have the full range."""
 _FULL_ALONE = frozenset({"mjpeg"})
+_EVEN_ALONE = frozenset({"h264", "hevc"})
+"""Codecs whose chroma of half size allows no odd sides."""
 _COMMON = "yuv420p"
 _NO_DEEP = frozenset({".avi", ".flv", ".wmv", ".asf", ".3gp", ".3g2", ".mpg", ".mpeg"})
 """Containers for players that know no HEVC."""
@@ -184,7 +186,9 @@ def encoder_pixels(
     offered = offered or [_COMMON]  # rawvideo takes all
     if encoder == "libx265":  # few decoders know HEVC's alpha
         offered = [name for name in offered if not name.startswith("yuva")]
-    even = size[0] % 2 == 0 and size[1] % 2 == 0
+    even = Codec(encoder, "w").canonical_name not in _EVEN_ALONE or not any(
+        side % 2 for side in size
+    )
     wanted = PixelLayout(look.layout.depth, look.layout.chroma, look.layout.is_rgb, alpha)
     for_players = encoder in CODECS.values()
     name = encoder_format(offered, wanted, even=even, for_players=for_players)
@@ -199,6 +203,8 @@ def encoder_pixels(
         notices.add(
             f"{look.layout.depth} bits become {layout.depth}{shown}: {encoder} takes no more"
         )
+    if not even and _is_coarser(wanted, layout):
+        notices.add(f"odd sides: {wanted.name} becomes {layout.name}, which not every player shows")
     if _is_coarser(layout, wanted):
         notices.add(f"colours are stored in less detail: {wanted.name} becomes {layout.name}")
     return EncoderPixels(name, layout, colours)

@@ -172,9 +172,10 @@ def _tiff(pixels: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtra
     blocks |= dict(extras.tiff_blocks)
     blocks = {tag: block for tag, block in blocks.items() if block}
     exif = metadata.get(_EXIF, b"")
-    if not (blocks or exif or extras.dpi):
+    alpha = pixels.ndim == 3 and pixels.shape[2] == 4
+    if not (blocks or exif or extras.dpi or alpha):
         return data
-    return memoryview(with_tags(bytes(data), exif, blocks, extras.dpi))
+    return memoryview(with_tags(bytes(data), exif, blocks, extras.dpi, alpha=alpha))
 
 
 def _by_pillow(

@@ -10,13 +10,15 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageCms
 
 from ..errors import InputError, OutputError
 from .formats import IMAGE_SUFFIXES
+from .headers.deep_lab import bgr_of_deep_lab, deep_lab_as_rgb
 from .headers.exif import read_orientation, with_upright_orientation
 from .headers.extras import PictureExtras, extras_of
 from .headers.kinds import OPENCV_KINDS, PILLOW_KINDS, kind_of
-from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_of_lab
+from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_in_srgb_of, straight_rgba
 from .headers.picture_header import MAXIMUM_PIXELS
 from .headers.png_chunks import transparent_grey
 from .headers.xmp import has_promises, kept_xmp
@@ -85,18 +87,33 @@ def decoded_picture(path: Path, data: bytes, notices: Notices) -> Picture:
     kind = kind_of(data)
     if kind in PILLOW_KINDS:
         return _read_by_pillow(path, data, kind)
+    if deep_lab := deep_lab_as_rgb(data):
+        data = deep_lab
     decoded, metadata = _decoded(path, data, kind)
     extras = extras_of(data)
     if kind == "TIFF":
-        decoded = _mended_tiff(data, decoded, metadata, extras)
+        found = {_EXIF: extras.exif, _XMP: extras.xmp, _PROFILE: extras.profile}
+        metadata.update({k: block for k, block in found.items() if block})
+    if deep_lab:
+        notices.add("CIELab becomes RGB")
+        decoded = bgr_of_deep_lab(np.ascontiguousarray(decoded))
+        metadata.pop(_PROFILE, None)
+    elif extras.space:
+        notices.add(f"{extras.space} becomes RGB")
+        decoded = _from_other_space(data, decoded, metadata)
+    elif extras.tiff_alpha:
+        decoded = _with_straight_alpha(data, decoded, extras)
     is_grey = kind == "PNG" and data[25:26] in (b"\0", b"\4")  # colour types without colours
     if is_grey and decoded.ndim == 2 and (key := transparent_grey(data)) is not None:
         decoded = _with_key(decoded, key)
     if (profile := metadata.get(_PROFILE)) and not _fits_profile(profile, decoded):
         del metadata[_PROFILE]
         notices.add("the colour profile is dropped: its colour space was converted to RGB")
-    if extras.has_gain_map or has_promises(metadata.get(_XMP, b"")):
-        notices.add("the gain map or video behind the picture is dropped; the picture itself stays")
+    if extras.has_second or has_promises(metadata.get(_XMP, b"")):
+        notices.add(
+            "the gain map, video or further picture behind the picture is dropped; the picture "
+            "itself stays"
+        )
     return _upright_picture(decoded, metadata, extras, is_grey=is_grey)
 
 
@@ -120,20 +137,21 @@ def _decoded(path: Path, data: bytes, kind: str) -> tuple[NDArray[Any], dict[int
         raise InputError(f"{path}: expected a picture, but {known} is damaged or none at all")
     if decoded.dtype not in (np.uint8, np.uint16):
         raise InputError(f"{path}: expected 8 or 16 bits a channel, got {decoded.dtype}")
-    return decoded, {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+    metadata = {int(k): np.asarray(b).tobytes() for k, b in zip(kinds, blocks, strict=True)}
+    if metadata.get(_PROFILE, b"")[36:40] != b"acsp":  # OpenCV takes a JPEG's index for one, too
+        metadata.pop(_PROFILE, None)
+    return decoded, metadata
 
 
-def _mended_tiff(
-    data: bytes, decoded: NDArray[Any], metadata: dict[int, bytes], extras: PictureExtras
+def _from_other_space(
+    data: bytes, decoded: NDArray[Any], metadata: dict[int, bytes]
 ) -> NDArray[Any]:
-    """The pixels of a TIFF as they are meant; adds its metadata."""
-    found = {_EXIF: extras.exif, _XMP: extras.xmp, _PROFILE: extras.profile}
-    metadata.update({k: block for k, block in found.items() if block})
-    if extras.is_lab:
+    """BGR of a picture in CIELab or CMYK: by its profile, or as OpenCV has converted it."""
+    with contextlib.suppress(ImageCms.PyCMSError, OSError, ValueError):
+        rgb = rgb_in_srgb_of(data, metadata.get(_PROFILE, b""))
         metadata.pop(_PROFILE, None)  # the pixels are sRGB now
-        with contextlib.suppress(OSError, ValueError):
-            return np.ascontiguousarray(rgb_of_lab(data)[..., ::-1])
-    return _without_premultiplication(decoded) if extras.unassociated_alpha else decoded
+        return np.ascontiguousarray(rgb[..., ::-1])
+    return np.ascontiguousarray(decoded[..., :3])  # OpenCV makes a fourth channel of a TIFF's
 
 
 def _with_key(grey: NDArray[Any], key: int) -> NDArray[Any]:
@@ -179,13 +197,19 @@ def _fits_profile(profile: bytes, pixels: NDArray[Any]) -> bool:
     return profile[16:20] == (b"GRAY" if grey else b"RGB ")
 
 
-def _without_premultiplication(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Undoes what libtiff does to 8-bit colours with alpha; where alpha is small, steps remain."""
-    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 4:
-        return pixels
-    alpha = np.maximum(pixels[..., 3:], 1)
-    colours = np.minimum(np.rint(pixels[..., :3] * (255.0 / alpha)), 255).astype(np.uint8)
-    return np.dstack((colours, pixels[..., 3]))
+def _with_straight_alpha(data: bytes, decoded: NDArray[Any], extras: PictureExtras) -> NDArray[Any]:
+    """BGRA of a TIFF whose colours are not premultiplied, whatever the file's are."""
+    if decoded.dtype == np.uint8:  # libtiff premultiplies, so that a little alpha leaves steps
+        with contextlib.suppress(OSError, ValueError):
+            return np.ascontiguousarray(straight_rgba(data)[..., [2, 1, 0, 3]])
+    if extras.tiff_alpha == "unassociated" and decoded.dtype != np.uint8:
+        return decoded
+    if decoded.ndim != 3 or decoded.shape[2] != 4:
+        return decoded
+    most = int(np.iinfo(decoded.dtype).max)
+    alpha = np.maximum(decoded[..., 3:], 1)
+    colours = np.minimum(np.rint(decoded[..., :3] * (most / alpha)), most)
+    return np.dstack((colours.astype(decoded.dtype), decoded[..., 3]))
 
 
 def _picture(

@@ -12,6 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType, VideoFrame
 
 from .encoders import EncoderOptions
+from .notices import Notices
 from .video_writer import VideoSource, VideoWriter
 
 __all__ = ["AT_ONCE", "StreamWriter"]
@@ -27,6 +28,7 @@ class StreamWriter(VideoWriter):
 
     Args:
         file: is written at each frame.
+        notices: takes what the stream cannot hold.
 
     Raises:
         UsageError: no such encoder.
@@ -36,10 +38,16 @@ class StreamWriter(VideoWriter):
 
     _low_latency = True
 
-    def __init__(self, file: BinaryIO, source: VideoSource, options: EncoderOptions) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        source: VideoSource,
+        options: EncoderOptions,
+        notices: Notices | None = None,
+    ) -> None:
         self._file = file
         self._key_due = 0.0
-        super().__init__(Path("stream.nut"), source, options)
+        super().__init__(Path("stream.nut"), source, options, notices)
 
     def _opened(self, *, is_recording: bool) -> OutputContainer:  # noqa: ARG002  # as in VideoWriter
         return av.open(self._file, "w", format="nut", container_options=AT_ONCE)
@@ -48,6 +56,9 @@ class StreamWriter(VideoWriter):
         super()._set_up(context, size)
         context.gop_size = max(1, round(_KEY_SECONDS * self._source.frame_rate))
         context.max_b_frames = 0
+
+    def _tell_lost_words(self) -> None:
+        """A stream that is sent away cannot be opened again to look."""
 
     def ask_for_key_frame(self) -> None:
         """Makes the next frame one that can be shown without those before."""

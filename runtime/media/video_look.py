@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from av.video.frame import VideoFrame
+from numpy.typing import NDArray
 
 from .containers.spherical import Sphere, sphere_of, stereo_of
 from .notices import Notices
-from .pixels.colour import Colours
+from .pixels.colour import UNSPECIFIED, Colours, colours_of
 from .pixels.frame_pixels import colours_of_frame
 from .pixels.hdr import DisplayView, HdrCurve, Mastering, curve_of, mastering_of, view_of
 from .pixels.orientation import UPRIGHT, orientation_of_matrix
@@ -54,6 +56,35 @@ class VideoLook:
             and self.curve is None
             and self.view is None
         )
+
+    def on_display(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB of a `TimedFrame`'s pixels, as an SDR display shows them."""
+        if self.view:
+            return self.view(pixels)
+        if pixels.dtype == np.uint16:
+            pixels = np.rint(pixels / 257)
+        shown: NDArray[np.uint8] = pixels.astype(np.uint8, copy=False)
+        return shown
+
+    def of_display(self, size: tuple[int, int], notices: Notices) -> VideoLook:
+        """The look of the frames that `on_display` returns.
+
+        Args:
+            size: their width and height.
+            notices: takes what such frames do not hold.
+        """
+        colours = self.colours
+        if self.view:
+            colours, _ = colours_of(*(UNSPECIFIED,) * 3, size[1])
+            notices.add(
+                "PQ or HLG is taken as an SDR display shows it: light beyond white, at 203 cd/m², "
+                "is cut off, and so are the tags of HDR"
+                if self.curve
+                else "wide colours are taken as an SDR display with BT.709's primaries shows them"
+            )
+        if self.layout.depth > 8:
+            notices.add(f"{self.layout.depth} bits become 8, as with all live frames")
+        return VideoLook(size=size, colours=colours)
 
 
 def look_of(frame: VideoFrame, notices: Notices) -> VideoLook:

@@ -47,6 +47,9 @@ _THIS_FILE_ALONE = {
 """Not concat, hls, dash, sdp or imf, which FFmpeg tells by the content under any name: a list
 that is called a video would bring the pictures of its neighbours into the result."""
 
+_EARLY_SECONDS = 1.0
+"""Seconds without packets at the end of a Matroska file that are worth a word."""
+
 
 @dataclass(frozen=True)
 class TimedFrame:
@@ -99,6 +102,7 @@ class VideoReader:
         self._look: VideoLook | None = None
         self._planar: EncoderPixels | None = None
         self._pixels_at_most = frame_pixels_at_most()
+        self._end_seconds = 0.0
         self._refuse_cut_off()
         try:
             # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
@@ -229,8 +233,21 @@ class VideoReader:
             started = time.perf_counter()
         if self._look is None:
             raise InputError(f"{self.path}: the video holds no frame; is it complete?")
+        self._note_early_end()
         if self.decoder.has_interlaced:
             self._notices.add("interlaced frames are deinterlaced")
+
+    def _note_early_end(self) -> None:
+        """Matroska's reader goes on behind damaged bytes, and says nothing where it finds no more.
+
+        No error: a header may say what its writer planned.
+        """
+        said = (self.container.duration or 0) / av.time_base
+        if "matroska" in self.container.format.name and self._end_seconds < said - _EARLY_SECONDS:
+            self._notices.add(
+                f"the last packet ends at {self._end_seconds:.1f} s, though the header says "
+                f"{said:.1f} s; the file may be damaged"
+            )
 
     def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
         """Whole frames with their times, and the packets of the other streams."""
@@ -260,6 +277,9 @@ class VideoReader:
                 yield from self._ends()
                 return
             timeline.place(packet)
+            if packet.pts is not None:
+                end = packet.pts + (packet.duration or 0)
+                self._end_seconds = max(self._end_seconds, float(end * packet.time_base))
             if packet.stream == self.stream or packet.size:
                 yield packet
 

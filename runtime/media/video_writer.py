@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 from ..errors import OutputError, one_line
 from ..timing import StageTimes
 from .containers.copied_streams import CopiedStreams, kept_tags
+from .containers.held import StreamWords, tell_lost_words
 from .containers.matroska_header import HEADER_PADDING, complete_matroska
 from .containers.mp4_boxes import add_to_video_track
 from .containers.spherical import STEREO_NAMES, stereo_box
@@ -270,6 +271,19 @@ class VideoWriter:
         if boxes and not (self._suffix in _MP4 and add_to_video_track(self._path, boxes)):
             self._notices.add("the marks of a stereoscopic video or panorama are dropped")
 
+    def _tell_lost_words(self) -> None:
+        """Says which languages, titles, flags and chapters the finished file does not hold."""
+        source, stream = self._source, self._stream
+        assert stream is not None
+        words = StreamWords(stream.index, source.tags, int(stream.disposition))
+        tell_lost_words(
+            self._path,
+            [words, *self._copies.words],
+            source.metadata,
+            len(source.chapters),
+            self._notices,
+        )
+
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
             # x265 gives the packet of a single frame no times, or some that no memory was set to.
@@ -292,6 +306,7 @@ class VideoWriter:
             self._container.close()
             if self._stream is not None:
                 self._add_marks()
+                self._tell_lost_words()
 
     def __enter__(self) -> VideoWriter:
         return self

@@ -72,7 +72,7 @@ class Connection:
         try:
             with self._losses():
                 pipe.write(_order(target, source))
-                self._writer = StreamWriter(cast(BinaryIO, pipe), source, encoder)
+                self._writer = StreamWriter(cast(BinaryIO, pipe), source, encoder, source.notices)
                 self._writer.encode_times = encode_times
                 for pts in _HEADER_PTS:
                     self._writer.write(replace(first, pts=pts))

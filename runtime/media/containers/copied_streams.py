@@ -7,15 +7,18 @@ from typing import Any
 import av
 from av.container import OutputContainer
 from av.packet import Packet
-from av.stream import AttachmentStream, Disposition, Stream
+from av.stream import AttachmentStream, Discard, Disposition, Stream
 
 from ...errors import OutputError, one_line
 from ..notices import Notices
+from .held import StreamWords
 from .subtitle_text import converted, is_text
 
 __all__ = ["TS_SOUND", "CopiedStreams"]
 
 _MP4 = frozenset({".mp4", ".m4v", ".mov", ".3gp", ".3g2"})
+_WITH_COVERS = frozenset({".mp4", ".m4v"})
+"""Beside Matroska, which attaches them."""
 _TS = frozenset({".ts", ".mts", ".m2ts"})
 _TEXT_CODECS = {**dict.fromkeys(_MP4, "mov_text"), ".mkv": "subrip", ".webm": "webvtt"}
 """The codecs that text subtitles are converted to where the file cannot hold them as they are."""
@@ -76,6 +79,8 @@ class CopiedStreams:
         self._covers = {packet.stream.index: bytes(packet) for packet in early if packet.size}
         self._copies: dict[int, Stream] = {}
         self._from_text: dict[int, tuple[Stream, str]] = {}
+        self.words: list[StreamWords] = []
+        """The languages, titles and flags that the file should hold."""
         kinds = {
             "audio": self._add_sound,
             "subtitle": self._add_subtitles,
@@ -83,6 +88,8 @@ class CopiedStreams:
             "attachment": self._add_attachment,
         }
         for stream in streams:
+            if stream.discard == Discard.all:  # the texts or pictures of the chapters, made anew
+                continue
             kinds.get(stream.type, self._add_data)(stream)
 
     def _copy(self, stream: Stream) -> Stream:
@@ -94,6 +101,8 @@ class CopiedStreams:
     def _describe(self, copy: Stream, stream: Stream) -> None:
         copy.metadata.update(kept_tags(stream.metadata))
         copy.disposition = stream.disposition
+        words = StreamWords(copy.index, dict(stream.metadata), int(stream.disposition))
+        self.words.append(words)
 
     def _add_sound(self, stream: Stream) -> None:
         name = stream.codec_context.name if stream.codec_context else "unknown"
@@ -131,7 +140,7 @@ class CopiedStreams:
     def _add_video(self, stream: Stream) -> None:
         is_cover = bool(stream.disposition & Disposition.attached_pic)
         what = "the cover" if is_cover else "a further video track"
-        holds = self._suffix in _MP4 or not is_cover
+        holds = self._suffix in _WITH_COVERS or not is_cover
         if is_cover and self._suffix == ".mkv" and stream.index in self._covers:
             kind = "png" if stream.codec_context and stream.codec_context.name == "png" else "jpeg"
             name = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
@@ -160,7 +169,7 @@ class CopiedStreams:
         copy.metadata.update(kept_tags(stream.metadata))
 
     def _add_data(self, stream: Stream) -> None:
-        if "timecode" in stream.metadata and self._suffix in _MP4 | {".mkv"}:
+        if "timecode" in stream.metadata and self._suffix in _MP4 | {".mkv", ".webm"}:
             return  # written anew from the tag of the video stream
         try:
             if self._suffix not in _MP4:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -16,8 +16,8 @@ from .tiff_tags import (
     PHOTOSHOP,
     XMP,
     exif_of_tiff,
-    has_unassociated_alpha,
     raw_tag,
+    tiff_alpha,
 )
 
 __all__ = ["PictureExtras", "extras_of"]
@@ -25,6 +25,7 @@ __all__ = ["PictureExtras", "extras_of"]
 _COMMENT, _APP13 = 0xFE, 0xED
 _LUMA_SUM, _CHROMA_SUM = 3688, 4645
 """Sums of libjpeg's quantisation tables of quality 50 (ITU-T T.81, K.1 and K.2)."""
+_SPACES: dict[str, Literal["CIELab", "CMYK"]] = {"LAB": "CIELab", "CMYK": "CMYK"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,9 @@ class PictureExtras:
     xmp: bytes = b""
     profile: bytes = b""
     """The colour profile of a TIFF; OpenCV finds those of other formats."""
-    unassociated_alpha: bool = False
-    is_lab: bool = False
+    tiff_alpha: Literal["associated", "unassociated"] | None = None
+    space: Literal["CIELab", "CMYK"] | None = None
+    """The colour space, where it is not RGB or grey."""
     jpeg_quality: int = 0
     """The quality as libjpeg counts it; 0 for other formats."""
     jpeg_sampling: tuple[int, int] | None = None
@@ -52,7 +54,8 @@ class PictureExtras:
     progressive: bool = False
     lossless: bool = False
     """True if a WebP was compressed without loss."""
-    has_gain_map: bool = False
+    has_second: bool = False
+    """True if a gain map or another picture stands behind the picture."""
 
 
 def extras_of(data: bytes) -> PictureExtras:
@@ -75,8 +78,10 @@ def _extras(image: Any, data: bytes) -> PictureExtras:
             tuple(segments),
             jpeg_quality=_quality(image.quantization),
             jpeg_sampling=_sampling(image.layer),
+            space=_SPACES.get(image.mode),
             progressive=bool(image.info.get("progressive")),
-            has_gain_map=b"hdrgm:" in data[:262_144]
+            has_second=b"hdrgm:" in data[:262_144]
+            or image.format == "MPO"
             or any(k == "APP2" and b"21496" in bytes(v)[:64] for k, v in image.applist),
         )
     if image.format == "PNG":
@@ -89,8 +94,8 @@ def _extras(image: Any, data: bytes) -> PictureExtras:
             exif=exif_of_tiff(image),
             xmp=raw_tag(image, XMP) or b"",
             profile=raw_tag(image, ICC_PROFILE) or b"",
-            unassociated_alpha=has_unassociated_alpha(image),
-            is_lab=image.mode == "LAB",
+            tiff_alpha=tiff_alpha(image),
+            space=_SPACES.get(image.mode),
         )
     return PictureExtras(dpi, lossless=image.format == "WEBP" and b"VP8L" in data[12:4096])
 

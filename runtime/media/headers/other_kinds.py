@@ -21,7 +21,8 @@ __all__ = [
     "encoded_grey_alpha",
     "exif_of_resolution",
     "rgb_in_srgb",
-    "rgb_of_lab",
+    "rgb_in_srgb_of",
+    "straight_rgba",
 ]
 
 WRITTEN_BY_PILLOW = {
@@ -141,13 +142,29 @@ def _xmp_of_jpeg_xl(data: bytes) -> bytes:
     return b""
 
 
-def rgb_of_lab(data: bytes) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB of a CIELab TIFF, by its white point D50."""
-    lab, rgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+def rgb_in_srgb_of(data: bytes, profile: bytes) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 sRGB of a picture in CIELab, or in CMYK by its profile.
+
+    Raises:
+        ImageCms.PyCMSError, OSError, ValueError: it is damaged, or the profile is.
+    """
     with Image.open(io.BytesIO(data)) as image:
-        converted = ImageCms.profileToProfile(image, lab, rgb, outputMode="RGB")
+        is_lab = image.mode == "LAB"  # with the white point D50
+        own: Any = ImageCms.createProfile("LAB") if is_lab else io.BytesIO(profile)
+        srgb = ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
     assert converted is not None  # not in place
     return np.asarray(converted)
+
+
+def straight_rgba(data: bytes) -> NDArray[np.uint8]:
+    """(H, W, 4) uint8 RGBA of a picture, without premultiplication.
+
+    Raises:
+        OSError, ValueError: it is damaged.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGBA"))
 
 
 def _add_to_pillow(kind: str, error_type: type[InputError] | type[OutputError]) -> None:

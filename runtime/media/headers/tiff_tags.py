@@ -6,15 +6,16 @@ Pillow reads them and lays out what is added; pixels stay where OpenCV has put t
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Literal
 
 from PIL import Image, TiffImagePlugin
 
-__all__ = ["exif_of_tiff", "has_unassociated_alpha", "raw_tag", "with_tags"]
+__all__ = ["exif_of_tiff", "raw_tag", "tiff_alpha", "with_tags"]
 
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 XMP, IPTC, PHOTOSHOP, ICC_PROFILE = 700, 33723, 34377, 34675
-_EXTRA_SAMPLES, _UNASSOCIATED = 338, 2
+_EXTRA_SAMPLES = 338
+_ALPHAS: dict[int, Literal["associated", "unassociated"]] = {1: "associated", 2: "unassociated"}
 _NAMES = (269, 270, 271, 272, 285, 305, 306, 315, 316, 318, 319, 33432)
 """Document, description, make, model, page, software, date, artist, computer, white point,
 primaries and copyright."""
@@ -45,14 +46,21 @@ def raw_tag(image: Any, tag: int) -> bytes | None:
     return bytes(value) if isinstance(value, bytes) else None
 
 
-def has_unassociated_alpha(image: Any) -> bool:
-    """Whether a TIFF's colours are not premultiplied with its alpha (TIFF 6.0, section 18)."""
+def tiff_alpha(image: Any) -> Literal["associated", "unassociated"] | None:
+    """The kind of a TIFF's alpha: with an associated one, colours are premultiplied with it
+    (TIFF 6.0, section 18); None without, and for one that does not say."""
     extra = image.tag_v2.get(_EXTRA_SAMPLES, ())
-    return _UNASSOCIATED in (extra if isinstance(extra, tuple) else (extra,))
+    kinds = extra if isinstance(extra, tuple) else (extra,)
+    return _ALPHAS.get(kinds[0]) if kinds else None
 
 
 def with_tags(
-    data: bytes, exif: bytes, blocks: dict[int, bytes], dpi: tuple[float, float] | None
+    data: bytes,
+    exif: bytes,
+    blocks: dict[int, bytes],
+    dpi: tuple[float, float] | None,
+    *,
+    alpha: bool = False,
 ) -> bytes:
     """A little-endian TIFF, as OpenCV writes it, with more tags at its end.
 
@@ -60,11 +68,12 @@ def with_tags(
         exif: an EXIF block whose tags are spread over the file's directories.
         blocks: by tag, such as XMP and ICC_PROFILE.
         dpi: dots to the inch, along x and y; None where EXIF or nothing says it.
+        alpha: whether the last channel is an alpha that colours are not premultiplied with.
     """
     if data[:4] != b"II*\0":
         return data
     padded = data + b"\0" * (len(data) % 2)  # offsets must be even
-    added = _laid_out(exif, blocks, dpi, len(padded))
+    added = _laid_out(exif, blocks, dpi, len(padded), alpha=alpha)
     if not added:
         return data
     own = _entries(data, struct.unpack_from("<I", data, 4)[0])
@@ -76,7 +85,12 @@ def with_tags(
 
 
 def _laid_out(
-    exif: bytes, blocks: dict[int, bytes], dpi: tuple[float, float] | None, offset: int
+    exif: bytes,
+    blocks: dict[int, bytes],
+    dpi: tuple[float, float] | None,
+    offset: int,
+    *,
+    alpha: bool,
 ) -> bytes:
     """A directory of these tags and their values, as they lie at `offset` in a file."""
     directory = TiffImagePlugin.ImageFileDirectory_v2(b"II*\0\0\0\0\0")
@@ -93,6 +107,8 @@ def _laid_out(
     if dpi:
         directory[282], directory[283] = (TiffImagePlugin.IFDRational(v) for v in dpi)
         directory[296] = 2
+    if alpha:
+        directory[_EXTRA_SAMPLES] = (2,)
     for tag, block in blocks.items():
         directory.tagtype[tag] = _BYTE if tag == XMP else _UNDEFINED
         directory[tag] = block

@@ -17,6 +17,7 @@ from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.video import VideoOptions, VideoSummary, dehaze_video
 from dehaze.runtime.media.encoders import EncoderOptions
 from dehaze.runtime.media.notices import Notices
+from dehaze.runtime.media.pixels.planes import plane_array
 
 
 def run(source: Path, target: Path, codec: str | None = None) -> tuple[VideoSummary, list[str]]:
@@ -244,6 +245,51 @@ def test_a_damaged_packet_costs_its_frames_alone(make_video: VideoMaker, tmp_pat
         dehaze_video(source, tmp_path / "no.mp4", dehazer, VideoOptions(strict=True))
 
 
+def without_packets(source: Path, frames: range) -> Path:
+    """The transport stream without what the network lost: the packets of these frames."""
+    data = source.read_bytes()
+    kept, index = b"", -1
+    for start in range(0, len(data), 188):
+        packet = data[start : start + 188]
+        is_video = (packet[1] & 0x1F) << 8 | packet[2] == 0x100
+        index += is_video and packet[1] >> 6 & 1  # a frame begins
+        if not (is_video and index in frames):
+            kept += packet
+    damaged = source.with_stem("damaged")
+    damaged.write_bytes(kept)
+    return damaged
+
+
+def test_frames_that_a_transport_stream_lost_are_counted(tmp_path: Path) -> None:
+    frames = [flat("yuv420p", (50 + n, 128, 128)) for n in range(50)]
+    source = write(tmp_path / "in.ts", frames, "mpeg2video")
+    summary, _ = run(without_packets(source, range(20, 23)), tmp_path / "out.ts")
+    assert (summary.frames, summary.lost_frames) == (47, 3)
+    assert run(source, tmp_path / "whole.ts")[0].lost_frames == 0
+
+
+@pytest.mark.parametrize("lost", [range(0), range(80, 82)])
+def test_long_frames_of_a_variable_rate_are_not_lost_ones(
+    lost: range, make_video: VideoMaker, tmp_path: Path
+) -> None:
+    times = [40 * n + 600 * (n > 10) + 1000 * (n > 20) for n in range(100)]
+    source = make_video("in.ts", frames=100, times=times)
+    summary, _ = run(without_packets(source, lost), tmp_path / "out.ts")
+    assert summary.frames == 100 - len(lost)
+    assert summary.lost_frames == 0
+
+
+def test_a_matroska_file_that_lacks_its_end_is_told(make_video: VideoMaker, tmp_path: Path) -> None:
+    source = make_video("in.mkv", frames=80)
+    with av.open(str(source)) as container:
+        positions = [packet.pos for packet in container.demux(video=0) if packet.size]
+    data = bytearray(source.read_bytes())
+    data[positions[20] :] = bytes(len(data) - positions[20])
+    source.write_bytes(data)
+    _, notices = run(source, tmp_path / "out.mkv")
+    assert [line for line in notices if "the header says 3.2 s" in line]
+
+
 def test_a_video_that_begins_after_its_sound_is_whole(
     make_video: VideoMaker, tmp_path: Path
 ) -> None:
@@ -251,6 +297,22 @@ def test_a_video_that_begins_after_its_sound_is_whole(
     summary, _ = run(late, tmp_path / "out.mkv")
     assert summary.frames == 5
     assert video_times(tmp_path / "out.mkv")[0] == pytest.approx(8, abs=0.01)
+
+
+def test_odd_sides_keep_their_chroma_where_the_codec_can(tmp_path: Path) -> None:
+    image = av.VideoFrame.from_ndarray(picture(65, 97), "rgb24").reformat(format="yuv420p")
+    source = write(tmp_path / "in.mkv", [image] * 2, "ffv1")
+    _, notices = run(source, tmp_path / "out.mkv", "ffv1")
+    assert notices == []
+    before, after = first_frame(source), first_frame(tmp_path / "out.mkv")
+    assert after.format.name == "yuv420p"
+    for mine, theirs in zip(before.planes, after.planes, strict=True):
+        rows = [plane_array(plane, False)[:, : plane.width] for plane in (mine, theirs)]
+        assert np.array_equal(*rows)
+    _, notices = run(source, tmp_path / "out.mp4", "h264")
+    assert notices == [
+        "odd sides: 4:2:0 at 8 bits becomes 4:4:4 at 8 bits, which not every player shows"
+    ]
 
 
 def test_transparency_is_kept_or_told(tmp_path: Path) -> None:
@@ -266,6 +328,39 @@ def test_transparency_is_kept_or_told(tmp_path: Path) -> None:
     assert alpha.mean() / 65535 == pytest.approx(300 / 1023, abs=0.01)
     _, notices = run(source, tmp_path / "out.mp4", "h264")
     assert any("transparency is dropped" in notice for notice in notices)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".ts"])
+def test_chapters_are_kept_or_told(suffix: str, tmp_path: Path) -> None:
+    """An MP4 holds them twice, once as a track of texts."""
+    source = tmp_path / "in.mp4"
+    with av.open(str(source), "w") as container:
+        unit: Any = {"time_base": Fraction(1, 1000)}
+        container.set_chapters(
+            [
+                {"id": 0, "start": 0, "end": 400, "metadata": {"title": "One"}, **unit},
+                {"id": 1, "start": 400, "end": 800, "metadata": {"title": "Two"}, **unit},
+            ]
+        )
+        container.metadata["title"] = "A film"
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.metadata.update({"language": "jpn"})
+        for index in range(20):
+            frame = flat("yuv420p", (100, 128, 128))
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    target = tmp_path / f"out{suffix}"
+    _, notices = run(source, target)
+    with av.open(str(target)) as container:
+        titles = [chapter["metadata"]["title"] for chapter in container.chapters()]
+    if suffix == ".ts":
+        lost = "dropped, for a .ts file cannot hold it: the language jpn of the video, "
+        assert notices == [f"{lost}the title of the file, the chapters"]
+    else:
+        assert titles == ["One", "Two"]
+        assert notices == []
 
 
 def test_languages_titles_flags_and_attachments_are_kept(

@@ -2,7 +2,8 @@
 
 Run by Debian's own python3, for which alone python3-gi is built: rtsp_server.py PORT FILE.mp4
 Instead of a file, - sends what comes on standard input: access units of H.264, each behind four
-bytes with its length. A file with AAC is played with its sound where --sound is given.
+bytes with its length. A file with AAC is played with its sound where --sound is given, one of HEVC
+with --hevc.
 Needs: apt-get install gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good
 """
@@ -20,7 +21,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402  # versions come first
 
-PIPELINE = "filesrc location={} ! qtdemux name=file {} ! rtph264pay name=pay0 config-interval=-1"
+PIPELINE = "filesrc location={} ! qtdemux name=file {} ! {} name=pay0 config-interval=-1"
 QUEUED = "file.video_0 ! queue"
 SOUND = "file.audio_0 ! queue ! aacparse ! rtpmp4gpay name=pay1"
 PUSHED = (
@@ -56,7 +57,8 @@ def main() -> None:
         threading.Thread(target=push, daemon=True).start()
     else:
         queued, sound = (QUEUED, SOUND) if "--sound" in sys.argv else ("", "")
-        factory.set_launch(f"( {PIPELINE.format(sys.argv[2], queued)} {sound} )")
+        pay = "rtph265pay" if "--hevc" in sys.argv else "rtph264pay"
+        factory.set_launch(f"( {PIPELINE.format(sys.argv[2], queued, pay)} {sound} )")
     server.get_mount_points().add_factory("/camera", factory)
     server.attach(None)
     print("ready", flush=True)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import signal
 import time
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-from conftest import VideoMaker, video_times
+from conftest import VideoMaker, video_frames, video_times
 from live_process import figures_in, start, wait_for_recording
 from rtsp_process import RtspServer, skip_without_gstreamer
 
+from dehaze.runtime.media.pixels.colour import Colours
+from dehaze.runtime.media.pixels.frame_pixels import EncoderPixels, frame_of
+from dehaze.runtime.media.pixels.pixel_layout import layout_of
+
+SMALL = {"preset": "ultrafast", "x265-params": "keyint=10:log-level=error"}
 GONE_S = 3.0
 """Longer than what a busy machine may leave out of a recording."""
 
@@ -71,3 +78,41 @@ def test_a_wrong_path_is_told_at_once(make_video: VideoMaker, tmp_path: Path) ->
     assert "404 Not Found" in errors.decode()
     assert errors.decode().count("\n") == 1
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_hdr_camera_is_shown_as_an_sdr_display_shows_it(tmp_path: Path) -> None:
+    """The left half is PQ's code for 203 cd/m², which is white, the right one that for 50 cd/m²."""
+    white, grey = 0.5807, 0.4403
+    with av.open(str(tmp_path / "pq.mp4"), "w") as container:
+        stream = container.add_stream("libx265", rate=25, options=SMALL)
+        context = stream.codec_context
+        context.width, context.height, context.pix_fmt = 160, 120, "yuv420p10le"
+        context.colorspace, context.color_primaries, context.color_trc = 9, 9, 16
+        context.codec_tag = "hvc1"
+        rgb = np.where(np.arange(160)[:, None] < 80, white, grey) * np.full((120, 1, 3), 65535)
+        colours = Colours(9, 9, 16)
+        layout = layout_of(av.VideoFormat("yuv420p10le"))
+        for index in range(75):
+            target = EncoderPixels("yuv420p10le", layout, colours)
+            frame = frame_of(rgb.astype(np.uint16), None, target)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    server = RtspServer("camera", tmp_path / "pq.mp4", "--hevc")
+    try:
+        run = start(server.address, tmp_path / "out.mp4")
+        _, errors = run.communicate(timeout=60)  # the film ends
+    finally:
+        run.kill()
+        server.kill()
+    words = errors.decode()
+    assert run.returncode == 0, words
+    assert words.count("PQ or HLG is taken as an SDR display shows it") == 2, words  # and in JSON
+    assert words.count("10 bits become 8") == 2
+    assert len(figures_in(errors)["notices"]) == 2
+    hazy = 255 - video_frames(tmp_path / "out.mp4")[-1].astype(int)  # the stand-in inverts
+    assert np.abs(hazy[:, 8:72] - 255).mean() < 3
+    assert np.abs(hazy[:, 88:152] - 142).mean() < 3  # 255 (50 / 203) ** (1 / 2.4)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        codec = container.streams.video[0].codec_context
+        assert codec.color_trc in (1, 2) and codec.color_primaries in (1, 2)

@@ -17,6 +17,8 @@ from dehaze.runtime import FunctionSession, InputError
 from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.job import RunOptions, run_job
 from dehaze.runtime.files.plan import Job
+from dehaze.runtime.media.notices import Notices
+from dehaze.runtime.media.pictures import read_picture
 
 EXIF, GPS = 0x8769, 0x8825
 
@@ -201,6 +203,16 @@ def test_a_lossless_webp_stays_lossless(tmp_path: Path) -> None:
     run(path, tmp_path / "out.webp")
     with Image.open(tmp_path / "out.webp") as image:
         assert np.array_equal(np.asarray(image.convert("RGB")), noise)
+
+
+def test_the_second_picture_of_a_file_is_told(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (96, 72), (90, 120, 150))
+    picture.save(tmp_path / "in.jpg", format="MPO", save_all=True, append_images=[picture])
+    notices = Notices()
+    read = read_picture(tmp_path / "in.jpg", notices)
+    assert read.rgb.shape == (72, 96, 3)
+    (notice,) = notices
+    assert "further picture behind the picture is dropped" in notice
 
 
 def test_a_CIELab_tiff_has_its_colours(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ from dehaze.runtime.dehazer import Dehazer
 from dehaze.runtime.files.job import dehaze_picture
 from dehaze.runtime.media.headers.exif import read_orientation
 from dehaze.runtime.media.headers.extras import extras_of
+from dehaze.runtime.media.notices import Notices
 from dehaze.runtime.media.pictures import (
     Picture,
     encode_picture,
@@ -174,15 +176,65 @@ def test_a_damaged_picture_is_told(tmp_path: Path, frame: NDArray[np.uint8]) -> 
         read_picture(path)
 
 
-def test_an_unassociated_alpha_of_a_tiff_leaves_the_colours(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", ["unassalpha", "assocalpha"])
+def test_the_alpha_of_a_tiff_leaves_the_colours(kind: str, dtype: Any, tmp_path: Path) -> None:
     tifffile = pytest.importorskip("tifffile")
-    rgba = np.full((64, 64, 4), (170, 210, 90, 120), np.uint8)
-    path = tmp_path / "a.tif"
-    tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=["unassalpha"])
+    most = np.iinfo(dtype).max
+    alpha = np.linspace(most / 64, most, 64).astype(dtype) * np.ones((64, 1), dtype)
+    rgb = (np.array([170, 210, 90]) / 255 * most).astype(dtype) * np.ones((64, 64, 1), dtype)
+    stored = rgb if kind == "unassalpha" else np.rint(rgb * (alpha / most)[..., None]).astype(dtype)
+    path, again = tmp_path / "a.tif", tmp_path / "b.tif"
+    rgba = np.dstack([stored, alpha])
+    tifffile.imwrite(path, rgba, photometric="rgb", extrasamples=[kind])
     read = read_picture(path)
-    assert np.abs(read.rgb.astype(int) - rgba[..., :3]).max() <= 2
-    assert read.alpha is not None
-    assert (read.alpha == 120).all()
+    assert read.alpha is not None and np.array_equal(read.alpha, alpha)
+    wrong = np.abs(read.rgb.astype(int) - rgb)
+    # What was premultiplied has steps where alpha is small.
+    assert wrong.max() == 0 if kind == "unassalpha" else wrong[:, 32:].max() <= 2
+    again.write_bytes(encode_picture(read, ".tif"))
+    with tifffile.TiffFile(again) as file:
+        assert file.pages[0].extrasamples == (2,)
+    assert np.array_equal(read_picture(again).rgb, read.rgb)
+
+
+def test_a_cielab_tiff_of_16_bits_has_its_colours(tmp_path: Path) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    # White, and sRGB's red relative to D50 (colormath and ICC's sRGB profile agree on it).
+    lab = np.array([[100, 0, 0], [54.29, 80.81, 69.89]])
+    codes = np.rint(lab * (655.35, 256, 256)).astype(np.int32).astype(np.uint16)
+    numbers = codes[:, None].repeat(32, 1).repeat(64, 0).reshape(64, 64, 3)
+    tifffile.imwrite(tmp_path / "a.tif", numbers, photometric="cielab")
+    notices = Notices()
+    rgb = read_picture(tmp_path / "a.tif", notices).rgb / 257
+    assert rgb.dtype == float and list(notices) == ["CIELab becomes RGB"]
+    assert np.abs(rgb[0, 0] - 255).max() < 0.5
+    assert np.abs(rgb[-1, -1] - (255, 0, 0)).max() < 1
+
+
+def test_cmyk_becomes_the_rgb_of_its_profile(tmp_path: Path) -> None:
+    """The profile makes grey of every ink: L* is 100 less 100 times black, and nothing else."""
+    grid = b"".join(bytes([255 * (index % 2 == 0), 128, 128]) for index in range(16))
+    curve = bytes(range(256))
+    table = struct.pack(">4s4xBBBx9i", b"mft1", 4, 3, 2, *[65536, 0, 0, 0, 65536, 0, 0, 0, 65536])
+    table += curve * 4 + grid + curve * 3
+    white = b"XYZ \0\0\0\0" + struct.pack(">3i", 63190, 65536, 54061)
+    text = b"desc\0\0\0\0" + struct.pack(">I", 2) + b"a\0" + bytes(79)
+    body, entries = b"", b""
+    for name, data in ((b"A2B0", table), (b"wtpt", white), (b"desc", text), (b"cprt", text)):
+        entries += struct.pack(">4sII", name, 128 + 4 + 48 + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    size = 128 + 4 + 48 + len(body)
+    head = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x02400000, b"prtr", b"CMYK", b"Lab ")
+    head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
+    profile = head + bytes(128 - len(head)) + struct.pack(">I", 4) + entries + body
+    picture = Image.new("CMYK", (64, 64), (200, 0, 100, 0))
+    picture.save(tmp_path / "a.jpg", icc_profile=profile, quality=100)
+    notices = Notices()
+    read = read_picture(tmp_path / "a.jpg", notices)
+    assert read.rgb.min() >= 252  # without the profile it is green
+    assert not dict(read.metadata)
+    assert list(notices) == ["CMYK becomes RGB"]
 
 
 def test_a_file_of_several_pictures_is_told(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from conftest import VideoMaker, error_lines, picture
 from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
 from dehaze.runtime.cli import main
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.files.batch import run_batch
+from dehaze.runtime.files.batch import run_batch, run_pictures
 from dehaze.runtime.files.job import RunOptions
 from dehaze.runtime.files.plan import Job, plan_jobs
 from dehaze.runtime.files.shared_folder import locked_folders
@@ -496,7 +496,7 @@ def test_an_exception_of_a_decoder_is_the_file_s_own(tmp_path: Path) -> None:
 
     jobs = plan_jobs(str(tmp_path), str(tmp_path / "out"), "").jobs
     with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
-        bad, good = run_batch(jobs, dehazer, RunOptions(), read=decoder)
+        bad, good = run_pictures(jobs, dehazer, RunOptions(), decoder)
     assert bad.error is not None
     assert bad.error.endswith("bad.png: this file cannot be processed (ValueError: two channels)")
     assert good.figures is not None

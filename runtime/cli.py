@@ -321,10 +321,8 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
         len(todo), sorted(map(str, done)), quiet=options.json, failures=options.failures
     )
     with report, locked_folders({job.target.parent for job in todo}) as taken:
-        for link in plan.circles:
-            report.say(
-                f"{link}: left out, for it links to a folder that is done under another name"
-            )
+        for path, reason in plan.left_out.items():
+            report.say(f"{path}: left out, for {reason}")
         for folder, error in plan.unreadable.items():
             report.add_failure(folder, error)
         if taken:

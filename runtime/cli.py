@@ -150,8 +150,7 @@ def _run_files(options: argparse.Namespace) -> None:
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
     for path in remove_leftovers(plan.jobs[0].target.parent):
         print(f"dehaze-run: a live run was killed; it recorded {printable(path)}", file=sys.stderr)
-    threads = options.threads or _default_threads(plan.jobs)
-    with _open(options, threads, compiled=_is_worth_compiling(plan.jobs)) as dehazer:
+    with _open(_model_for(plan.jobs, options)) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     for line in notice_lines(figures):
         print(line, file=sys.stderr)
@@ -196,26 +195,40 @@ def _stream_options(options: argparse.Namespace) -> StreamOptions:
     return StreamOptions(temporal=options.temporal, every=options.every, auto=options.auto)
 
 
-def _open(options: argparse.Namespace, threads: int | None, *, compiled: bool = True) -> Dehazer:
-    """Opens the model and says what runs it and why.
+def _open(model: dict[str, Any]) -> Dehazer:
+    """Opens a model and says what runs it and why.
 
     Args:
-        compiled: as of `open_dehazer`.
+        model: the arguments of `open_dehazer`.
     """
     from .dehazer import open_dehazer
+
+    dehazer = open_dehazer(**model)
+    _tell_backend(dehazer.backend)
+    return dehazer
+
+
+def _tell_backend(why: str) -> None:
+    print(f"backend: {why}", file=sys.stderr)
+
+
+def _model_for(jobs: list[Job], options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of `open_dehazer` for files."""
+    threads = options.threads or _default_threads(jobs)
+    return _model_of(options, threads) | {"compiled": _is_worth_compiling(jobs)}
+
+
+def _model_of(options: argparse.Namespace, threads: int | None) -> dict[str, Any]:
     from .trt.options import TensorRTOptions
 
-    dehazer = open_dehazer(
-        options.model,
-        threads=threads,
-        strength=options.strength,
-        backend=options.backend,
-        provider=options.provider,
-        tensorrt=TensorRTOptions(plugin=options.plugin, trust_engine=options.trust_engine),
-        compiled=compiled,
-    )
-    print(f"backend: {dehazer.backend}", file=sys.stderr)
-    return dehazer
+    return {
+        "model": options.model,
+        "threads": threads,
+        "strength": options.strength,
+        "backend": options.backend,
+        "provider": options.provider,
+        "tensorrt": TensorRTOptions(plugin=options.plugin, trust_engine=options.trust_engine),
+    }
 
 
 def _model(options: argparse.Namespace, backend: str | None) -> dict[str, Any]:
@@ -235,7 +248,7 @@ def _run_live(options: argparse.Namespace) -> None:
     from .live.run import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
-    with _open(options, options.threads or _cores_but_one()) as dehazer:
+    with _open(_model_of(options, options.threads or _cores_but_one())) as dehazer:
         live = LiveOptions(
             mode=options.raw,
             give_up_seconds=options.give_up,
@@ -308,10 +321,8 @@ def _run_batch(plan: Jobs, run_options: RunOptions, options: argparse.Namespace)
         len(todo), sorted(map(str, done)), quiet=options.json, failures=options.failures
     )
     with report, locked_folders({job.target.parent for job in todo}) as taken:
-        for link in plan.circles:
-            report.say(
-                f"{link}: left out, for it links to a folder that is done under another name"
-            )
+        for path, reason in plan.left_out.items():
+            report.say(f"{path}: left out, for {reason}")
         for folder, error in plan.unreadable.items():
             report.add_failure(folder, error)
         if taken:
@@ -336,16 +347,28 @@ def _outcomes(
         model = ShippedModel.from_name(options.model, options.threads or 1, options.strength)
         yield from run_batch_on_ray(jobs, options.ray, model, run_options)
         return
-    from .files.batch import run_batch
-    from .media.picture_process import PictureProcess
+    from .files.batch import run_pictures, run_videos
 
-    threads = options.threads or _default_threads(jobs)
-    with PictureProcess() as pictures:
-        if any(job.is_image for job in jobs):
-            pictures.start()  # while the model opens
-        with _open(options, threads, compiled=_is_worth_compiling(jobs)) as dehazer:
-            report.backend = dehazer.backend
-            yield from run_batch(jobs, dehazer, run_options, report.on_frame, pictures.read)
+    pictures = [job for job in jobs if job.is_image]
+    videos = [job for job in jobs if not job.is_image]
+    if pictures or not videos:  # where all is done the backend is told all the same
+        from .media.picture_process import PictureProcess
+
+        with PictureProcess() as process:
+            if pictures:
+                process.start()  # while the model opens
+            with _open(_model_for(pictures, options)) as dehazer:
+                report.backend = dehazer.backend
+                yield from run_pictures(pictures, dehazer, run_options, process.read)
+    if videos:
+        from .files.video_process import VideoProcess
+
+        with VideoProcess(**_model_for(videos, options)) as worker:
+            backend = worker.open()
+            if backend != report.backend:
+                _tell_backend(backend)
+            report.backend = backend
+            yield from run_videos(videos, worker.dehaze, run_options, report.on_frame)
 
 
 if __name__ == "__main__":

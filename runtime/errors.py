@@ -79,10 +79,13 @@ class BatchError(DehazeError):
 
 
 def one_line(error: BaseException) -> str:
-    """A library's error message as one line, without error number or padding."""
+    """A library's error message as one line, without error number, addresses or padding."""
     words = getattr(error, "strerror", None) or str(error)
-    return " ".join(words.split()) or type(error).__name__
+    return " ".join(_OBJECT.sub("", words).split()) or type(error).__name__
 
+
+_OBJECT = re.compile(r"'?<[^<>]* at 0x[0-9A-Fa-f]+>'?")
+"""What Python calls an object that has no name, such as `<_io.BytesIO object at 0x7f01>`."""
 
 _USER_AND_PASSWORD = r"(?P<scheme>\w[\w+.-]*://)(?P<account>{character}*)@"
 _IN_WORDS = re.compile(_USER_AND_PASSWORD.format(character=r"\S"))

@@ -33,7 +33,9 @@ from fuzz_structures import restructured
 from PIL import Image
 
 SECONDS_A_FILE = 20
-"""Far above what any takes on a busy machine; the files are a few kilobytes."""
+"""Processor time for a file, far above what any takes: they are a few kilobytes."""
+WAITING_SECONDS = 300
+"""For a file that takes no processor time, on however busy a machine."""
 MEMORY_BYTES = 2**30
 """Memory that a file may take above that of an idle child; what announces more is refused."""
 ADDRESS_BYTES = 6 * 2**30
@@ -191,6 +193,7 @@ def _child(connection: Any, folder: str) -> None:
     limit = limits.address_space_bytes() + ADDRESS_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     idle = _peak_bytes()
+    connection.send("ready")
     while True:
         try:
             name, whole_run = connection.recv()
@@ -224,20 +227,35 @@ class Child:
         self._process = context.Process(target=_child, args=(theirs, str(self.folder)), daemon=True)
         self._process.start()
         theirs.close()
+        assert self._connection.recv() == "ready"
 
     def read(self, name: str, whole_run: bool) -> tuple[str, str]:
         self._connection.send((name, whole_run))
         try:
-            if self._connection.poll(SECONDS_A_FILE):
+            if self._has_answer():
                 answer: tuple[str, str] = self._connection.recv()
                 return answer
-            outcome = ("hang", f"more than {SECONDS_A_FILE} s")
+            outcome = ("hang", f"more than {SECONDS_A_FILE} s, or stuck")
         except (EOFError, ConnectionError):
             self._process.join(5)
             outcome = ("crash", f"exit code {self._process.exitcode}")
         self.close()
         self._start()
         return outcome
+
+    def _has_answer(self) -> bool:
+        """Waits for an answer; False when the file has taken too long."""
+        used, started = self._processor_seconds(), time.monotonic()
+        while not self._connection.poll(1):
+            if time.monotonic() - started > WAITING_SECONDS:
+                return False
+            if self._processor_seconds() - used > SECONDS_A_FILE:
+                return False
+        return True
+
+    def _processor_seconds(self) -> float:
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def close(self) -> None:
         self._connection.close()

@@ -33,7 +33,8 @@ ALLOWED = {
 LAYERS = {
     "runtime": (
         "compiled decoding errors prefetch timing",
-        "output_file media model haze cuda",
+        "output_file isolated model haze cuda",
+        "media",
         "command session preview datasets",
         "providers",
         "onnxruntime_session trt",

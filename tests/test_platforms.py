@@ -93,6 +93,15 @@ def test_a_video_is_dehazed(make_video: VideoMaker, tmp_path: Path) -> None:
     assert len(video_frames(tmp_path / "clip-dehazed.mp4")) == 12
 
 
+def test_a_folder_is_dehazed(make_video: VideoMaker, tmp_path: Path) -> None:
+    make_video(frames=12, audio=True)
+    cv2.imwrite(str(tmp_path / "a.png"), picture(64, 96))
+    done = dehaze_run(tmp_path, tmp_path / "clear", "--json")
+    names = [Path(file["input"]).name for file in json.loads(done.stdout)["files"]]
+    assert names == ["a.png", "clip.mp4"]
+    assert len(video_frames(tmp_path / "clear" / "clip.mp4")) == 12
+
+
 def test_frames_go_through_pipes() -> None:
     frames = np.stack([picture(64, 96, phase) for phase in range(5)])
     done = dehaze_run("-", "-", "--raw", "96x64@25", "--json", input=frames.tobytes())

@@ -14,10 +14,10 @@ from ..errors import DehazeError, OutputError
 from ..media.pictures import read_picture
 from ..output_file import flush_folders, remove_leftovers
 from ..prefetch import Prefetch
-from .job import PictureReader, PictureRun, RunOptions, run_job
+from .job import PictureReader, PictureRun, RunOptions, VideoDehazer, run_video
 from .plan import Job
 
-__all__ = ["Outcome", "is_done", "run_batch"]
+__all__ = ["Outcome", "is_done", "run_batch", "run_pictures", "run_videos"]
 
 _BYTES_HELD = 256 * 2**20
 """Limit on the bytes of waiting pixels: many photographs, but only one of 16384x16384."""
@@ -39,31 +39,43 @@ def is_done(job: Job, options: RunOptions) -> bool:
 
 
 def run_batch(
-    jobs: Iterable[Job],
-    dehazer: Dehazer,
-    options: RunOptions,
-    on_frame: Callable[[Job, int | None], None] | None = None,
-    read: PictureReader = read_picture,
+    jobs: Iterable[Job], dehazer: Dehazer, options: RunOptions
 ) -> Generator[Outcome, None, None]:
-    """Dehazes pictures, then videos; yields the outcome of each as soon as it is known.
+    """Dehazes pictures, then videos, in this process; yields the outcome of each.
 
     A file that fails does not stop the others. Unfinished files of runs that were killed are
     removed from the folders of the results.
-
-    Args:
-        on_frame: called after each frame of a video, with the number of frames to expect.
-        read: decodes a picture.
     """
     jobs = list(jobs)
+    yield from run_pictures([job for job in jobs if job.is_image], dehazer, options)
+    videos = [job for job in jobs if not job.is_image]
+    if videos:
+        from .video import dehaze_video
+
+        yield from run_videos(videos, partial(dehaze_video, dehazer=dehazer), options)
+
+
+def run_videos(
+    jobs: list[Job],
+    dehaze: VideoDehazer,
+    options: RunOptions,
+    on_frame: Callable[[Job, int | None], None] | None = None,
+) -> Iterator[Outcome]:
+    """Dehazes videos one after the other; see `run_batch`.
+
+    Args:
+        on_frame: called after each frame, with the number of frames to expect.
+    """
+    _remove_leftovers(jobs)
+    for job in jobs:
+        told = partial(on_frame, job) if on_frame else None
+        yield _outcome(job, options, partial(run_video, job, dehaze, options, told))
+    flush_folders()
+
+
+def _remove_leftovers(jobs: list[Job]) -> None:
     for folder in {job.target.parent for job in jobs}:
         remove_leftovers(folder)
-    yield from _run_pictures([job for job in jobs if job.is_image], dehazer, options, read)
-    for job in jobs:
-        if job.is_image:
-            continue
-        told = partial(on_frame, job) if on_frame else None
-        yield _outcome(job, options, partial(run_job, job, dehazer, options, told))
-    flush_folders()
 
 
 def _outcome(job: Job, options: RunOptions, action: Callable[[], dict[str, Any]]) -> Outcome:
@@ -86,10 +98,15 @@ class _Step:
     outcome: Outcome | None = None
 
 
-def _run_pictures(
-    jobs: list[Job], dehazer: Dehazer, options: RunOptions, read_one: PictureReader
+def run_pictures(
+    jobs: list[Job], dehazer: Dehazer, options: RunOptions, read_one: PictureReader = read_picture
 ) -> Iterator[Outcome]:
-    """Decodes in one thread, dehazes in a second, encodes in the caller's."""
+    """Decodes in one thread, dehazes in a second, encodes in the caller's; see `run_batch`.
+
+    Args:
+        read_one: decodes a picture.
+    """
+    _remove_leftovers(jobs)
     memory = _Memory(_BYTES_HELD)
 
     def decoded() -> Iterator[_Step]:
@@ -112,6 +129,7 @@ def _run_pictures(
             outcome = step.outcome or _outcome(step.run.job, options, step.run.finish)
             memory.free(held)
             yield outcome
+    flush_folders()
 
 
 def _stepped(step: _Step, options: RunOptions, action: Callable[[], None]) -> _Step:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +23,22 @@ from ..timing import StageTimes
 from .plan import Job
 
 if TYPE_CHECKING:
-    from .video import VideoOptions  # with FFmpeg, which no picture needs
+    from .video import VideoOptions, VideoSummary  # with FFmpeg, which no picture needs
 
-__all__ = ["PictureReader", "PictureRun", "RunOptions", "dehaze_picture", "run_job"]
+__all__ = [
+    "PictureReader",
+    "PictureRun",
+    "RunOptions",
+    "VideoDehazer",
+    "dehaze_picture",
+    "run_job",
+    "run_video",
+]
 
 PictureReader = Callable[[Path, Notices], Picture]
 """`pictures.read_picture`, or the same in a process of its own."""
+VideoDehazer = Callable[..., "VideoSummary"]
+"""`video.dehaze_video` with a dehazer, or the same in a process of its own."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +66,31 @@ def run_job(
         InputError: the source cannot be read, or takes more memory than there is.
         OutputError: the target exists or cannot be written.
     """
-    with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
-        if not job.is_image:
-            from .video import dehaze_video
+    if not job.is_image:
+        from .video import dehaze_video
 
-            notices = Notices()
-            summary = dehaze_video(job.source, path, dehazer, options.video, on_frame, notices)
-            return {**_names(job), **summary.as_dict(), "notices": list(notices)}
+        return run_video(job, partial(dehaze_video, dehazer=dehazer), options, on_frame)
+    with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
         run = PictureRun(job, options)
         run.decode()
         run.infer(dehazer)
         path.write_bytes(run.encode())
         return run.figures()
+
+
+def run_video(
+    job: Job,
+    dehaze: VideoDehazer,
+    options: RunOptions,
+    on_frame: Callable[[int | None], None] | None = None,
+) -> dict[str, Any]:
+    """As `run_job`, for a video."""
+    notices = Notices()
+    with _telling_the_file(job), finished_output(job.target, overwrite=options.overwrite) as path:
+        summary = dehaze(
+            job.source, path, options=options.video, on_frame=on_frame, notices=notices
+        )
+        return {**_names(job), **summary.as_dict(), "notices": list(notices)}
 
 
 class PictureRun:

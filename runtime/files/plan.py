@@ -15,6 +15,10 @@ from ..media.formats import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 __all__ = ["Job", "Jobs", "plan_jobs", "split_paths"]
 
 
+_DONE_ELSEWHERE = "it links to a folder that is done under another name"
+_NO_FILE = "it is no file but a pipe, socket or device"
+
+
 @dataclass(frozen=True)
 class Job:
     """A file to dehaze, and the file to write."""
@@ -36,8 +40,8 @@ class Jobs:
     """True for a folder or a glob: existing outputs are skipped, and a failure stops no others."""
     unreadable: dict[str, str] = field(default_factory=dict)
     """Folders that cannot be listed, and the reasons."""
-    circles: list[str] = field(default_factory=list)
-    """Links to folders that are done under another name, and therefore left out."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Links to folders that are done under another name, pipes and the like, and the reasons."""
 
 
 def split_paths(paths: Sequence[str]) -> tuple[list[str], str | None]:
@@ -107,7 +111,7 @@ def _several_jobs(sources: Sequence[str], output: str | None, suffix: str, recur
         )
     jobs: list[Job] = []
     unreadable: dict[str, str] = {}
-    circles: list[str] = []
+    left_out: dict[str, str] = {}
     for source in dict.fromkeys(sources):
         is_folder = _is_folder(source)
         if not is_folder and suffix and Path(source).stem.endswith(suffix):
@@ -117,8 +121,8 @@ def _several_jobs(sources: Sequence[str], output: str | None, suffix: str, recur
         found = _jobs_of(source, folder, suffix, recursive and is_folder)
         jobs += found.jobs
         unreadable |= found.unreadable
-        circles += found.circles
-    return Jobs(jobs, True, unreadable, circles)
+        left_out |= found.left_out
+    return Jobs(jobs, True, unreadable, left_out)
 
 
 def _check_targets(jobs: list[Job]) -> None:
@@ -172,11 +176,13 @@ def _found_jobs(source: str, output: str | None, suffix: str, recursive: bool) -
     if not glob.has_magic(source):
         raise InputError(f"{source}: no such file or folder")
     found = [Path(p) for p in sorted(glob.glob(source, recursive=True))]  # noqa: PTH207  # any path
-    found = [p for p in found if _has_media_name(p.name) and (p.is_file() or _is_broken_link(p))]
+    found = [p for p in found if _has_media_name(p.name) and not _is_folder(str(p))]
     found = [p for p in found if not (suffix and p.stem.endswith(suffix))]
-    return Jobs(
-        [Job(p, _beside(p, Path(output) if output else p.parent, suffix)) for p in found], True
-    )
+    files = [p for p in found if _may_be_file(p)]
+    left_out = dict.fromkeys(map(str, sorted(set(found) - set(files))), _NO_FILE)
+    into = Path(output) if output else None
+    jobs = [Job(p, _beside(p, into or p.parent, suffix)) for p in files]
+    return Jobs(jobs, True, left_out=left_out)
 
 
 def _jobs_below(source: Path, target: Path, recursive: bool, plan: Jobs) -> Iterator[Job]:
@@ -216,9 +222,12 @@ def _jobs_below(source: Path, target: Path, recursive: bool, plan: Jobs) -> Iter
                     linked |= {identity} if entry.is_symlink() else set()
                     inner.append((inside, into / entry.name, around | {identity}))
                 elif entry.is_symlink():
-                    plan.circles.append(entry.path)
-            elif _has_media_name(entry.name) and _is_media_entry(entry):
-                yield Job(Path(entry.path), into / entry.name)
+                    plan.left_out[entry.path] = _DONE_ELSEWHERE
+            elif _has_media_name(entry.name):
+                if _may_be_file(entry):
+                    yield Job(Path(entry.path), into / entry.name)
+                else:
+                    plan.left_out[entry.path] = _NO_FILE
         waiting.extend(reversed(inner))
 
 
@@ -234,16 +243,12 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_media_entry(entry: os.DirEntry[str]) -> bool:
+def _may_be_file(found: os.DirEntry[str] | Path) -> bool:
     """A file, or a link that leads nowhere: its failure is told. No pipe, which may never end."""
     try:
-        return entry.is_file() or _is_broken_link(Path(entry.path))
+        return found.is_file() or (found.is_symlink() and not Path(found).exists())
     except OSError:
         return True
-
-
-def _is_broken_link(path: Path) -> bool:
-    return path.is_symlink() and not path.exists()
 
 
 def _has_media_name(name: str) -> bool:

@@ -25,7 +25,7 @@ _SMALL_FILE = 64 * 2**20
 _BYTES_A_PIXEL = 16
 """Four channels of 32 bits: more bytes are no pixels, but a file with a hole, or something else."""
 _LARGEST_UNKNOWN = 512 * 2**20
-"""Bytes of a file whose header is not read here, such as AVIF."""
+"""Bytes of a file whose header says no size."""
 # O_NONBLOCK: a pipe into which nobody writes would wait for ever to be opened. Not all systems
 # have the one or the other.
 _READING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)

@@ -25,6 +25,7 @@ from .containers.timeline import Timeline
 from .decoder import Decoder
 from .limits import frame_pixels_at_most, frame_problem
 from .notices import Notices
+from .picture_content import regular_file
 from .pixels.frame_pixels import EncoderPixels, alpha_of, rgb_of
 from .pixels.orientation import swaps_sides, upright
 from .pixels.pixel_layout import planar_name
@@ -133,7 +134,8 @@ class VideoReader:
 
     def _refuse_cut_off(self) -> None:
         try:
-            missing = bytes_missing(self.path) if self.path.is_file() else 0
+            with regular_file(self.path) as file:
+                missing = bytes_missing(file)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({one_line(error)})") from error
         if missing:

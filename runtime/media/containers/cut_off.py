@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from pathlib import Path
+from typing import BinaryIO
 
 __all__ = ["bytes_missing"]
 
@@ -11,31 +12,30 @@ _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp"})
 
 
-def bytes_missing(path: Path) -> int:
+def bytes_missing(file: BinaryIO) -> int:
     """The number of bytes that an AVI, Matroska or MP4 file lacks; 0 for all others.
 
     The sizes of boxes and chunks say it; durations do not: streams may begin late or end early.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        head = file.read(64)
-        if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-            end = int.from_bytes(head[4:8], "little")
-            return max(0, end + 8 - size) if end not in (0, 0xFFFFFFFF) else 0
-        if head[:4] == _EBML:
-            return max(0, _end_of_segment(head) - size)
-        position = 0
-        while len(head) >= 16 and head[4:8] in _BOXES:
-            length, skipped = struct.unpack_from(">I", head)[0], 8
-            if length == 1:
-                length, skipped = struct.unpack_from(">Q", head, 8)[0], 16
-            if length < skipped:  # 0: to the end of the file
-                return 0
-            position += length
-            if position >= size:
-                return int(position - size)
-            file.seek(position)
-            head = file.read(16)
+    size = os.fstat(file.fileno()).st_size
+    head = file.read(64)
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        end = int.from_bytes(head[4:8], "little")
+        return max(0, end + 8 - size) if end not in (0, 0xFFFFFFFF) else 0
+    if head[:4] == _EBML:
+        return max(0, _end_of_segment(head) - size)
+    position = 0
+    while len(head) >= 16 and head[4:8] in _BOXES:
+        length, skipped = struct.unpack_from(">I", head)[0], 8
+        if length == 1:
+            length, skipped = struct.unpack_from(">Q", head, 8)[0], 16
+        if length < skipped:  # 0: to the end of the file
+            return 0
+        position += length
+        if position >= size:
+            return int(position - size)
+        file.seek(position)
+        head = file.read(16)
     return 0
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from .kinds import OPENCV_KINDS, SEVERAL, kind_of
+from .box_sizes import size_of_heif, size_of_jpeg_xl
+from .kinds import OPENCV_KINDS, PILLOW_KINDS, SEVERAL, kind_of
 from .png_check import problem_of_png
 from .tiff_pages import pages_of_tiff, problem_of_tiff
 
@@ -26,6 +27,8 @@ _JPEG_REACH = 2**26
 """Bytes of a JPEG in which its frame header must stand; comments and profiles may come before."""
 _WEBP_BYTES = 8
 """Bytes a pixel that count for a WebP: its encoder, which the result needs, works with so many."""
+_BOX_BYTES = 8
+"""The same of a HEIC, AVIF or JPEG XL, whose decoders work with more than 8 bits."""
 _WEBP_ANIMATION = 0x02
 """The flag of an animation in the chunk VP8X."""
 
@@ -52,7 +55,7 @@ def problem_of_picture(data: bytes) -> str:
     if problem := problem_of_png(data) or problem_of_tiff(data):
         return problem
     kind = kind_of(data)
-    if kind in OPENCV_KINDS and announced_size(data) is None:
+    if (kind in OPENCV_KINDS or kind in PILLOW_KINDS) and announced_size(data) is None:
         return f"expected a picture, but this {kind} file is damaged or none at all"
     return ""
 
@@ -69,6 +72,9 @@ def announced_size(data: bytes) -> AnnouncedSize | None:
             return _size_of_jpeg(data)
         if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
             return _size_of_webp(data)
+        if (kind := kind_of(data[:64])) in PILLOW_KINDS:
+            size = (size_of_jpeg_xl if kind == "JPEG XL" else size_of_heif)(data)
+            return AnnouncedSize(*size, _BOX_BYTES) if size else None
     except (struct.error, IndexError):  # cut off
         return None
     page = next(iter(pages_of_tiff(data)), None)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from conftest import VideoMaker, error_lines, picture
 from dehaze.runtime import FunctionSession, InputError, OutputError, UsageError
 from dehaze.runtime.cli import main
 from dehaze.runtime.dehazer import Dehazer
-from dehaze.runtime.files.batch import run_batch
+from dehaze.runtime.files.batch import run_batch, run_pictures
 from dehaze.runtime.files.job import RunOptions
 from dehaze.runtime.files.plan import Job, plan_jobs
 from dehaze.runtime.files.shared_folder import locked_folders
@@ -67,6 +68,53 @@ def test_links_in_a_circle_end(hazy: Path) -> None:
     plan = plan_jobs(str(hazy), None, "-clear", recursive=True)
     names = [str(job.source.relative_to(hazy)) for job in plan.jobs]
     assert names == ["a.png", "inner/b.png", "inner/self.png", "inner/deep/c.png"]
+
+
+@pytest.mark.parametrize("name", ["pipe.mp4", "pipe.png", "socket.mkv"])
+@pytest.mark.parametrize("pattern", ["", "/*"])
+def test_what_is_no_file_is_left_out_of_a_folder_with_a_line(
+    name: str, pattern: str, hazy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    special = hazy / name
+    make_special(special)
+    assert main([f"{hazy}{pattern}", "--output", str(hazy.with_name("clear"))]) == 0
+    (line,) = error_lines(capsys.readouterr().err)
+    assert (
+        line == f"dehaze-run: {special}: left out, for it is no file but a pipe, socket or device"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("pipe.mp4", "out.mp4"),
+        ("socket.mp4", "out.mp4"),
+        ("/dev/zero", "out.mp4"),
+        ("pipe.mp4", "udp://127.0.0.1:9"),
+    ],
+)
+def test_what_is_no_file_is_refused_as_an_input(
+    name: str, output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_special(tmp_path / name)
+    link = tmp_path / "link.mp4"
+    link.symlink_to(tmp_path / name)
+    assert main([str(link), "--output", output if "://" in output else str(tmp_path / output)]) == 1
+    (line,) = error_lines(capsys.readouterr().err)
+    assert line.startswith(f"dehaze-run: {link}: ")
+    assert "expected a file, got a folder, pipe, socket or device" in line or (
+        "cannot be read (No such device or address)" in line  # what Linux says of a socket
+    )
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def make_special(path: Path) -> None:
+    """A pipe or socket, by the name."""
+    if path.stem == "pipe":
+        os.mkfifo(path)
+    elif path.stem == "socket":
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
 
 
 def test_a_link_to_a_folder_that_is_done_is_told(
@@ -496,7 +544,7 @@ def test_an_exception_of_a_decoder_is_the_file_s_own(tmp_path: Path) -> None:
 
     jobs = plan_jobs(str(tmp_path), str(tmp_path / "out"), "").jobs
     with Dehazer(FunctionSession(lambda frames: frames)) as dehazer:
-        bad, good = run_batch(jobs, dehazer, RunOptions(), read=decoder)
+        bad, good = run_pictures(jobs, dehazer, RunOptions(), decoder)
     assert bad.error is not None
     assert bad.error.endswith("bad.png: this file cannot be processed (ValueError: two channels)")
     assert good.figures is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 __all__ = ["camera"]
 
 
+Pictures = Sequence[NDArray[np.uint8] | bytes] | Callable[[], NDArray[np.uint8]]
+
+
 @contextmanager
-def camera(pictures: Sequence[NDArray[np.uint8] | bytes], port: int = 0) -> Iterator[str]:
+def camera(pictures: Pictures, port: int = 0) -> Iterator[str]:
     """Serves pictures over and over; yields the address. The end cuts everybody off.
 
     Args:
-        pictures: (H, W, 3) uint8 RGB, or JPEGs.
+        pictures: (H, W, 3) uint8 RGB, or JPEGs; or what draws the one to send now.
     """
-    jpegs = [p if isinstance(p, bytes) else _jpeg(p) for p in pictures]
+    jpeg_at = _jpegs(pictures)
     ended = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -34,7 +37,7 @@ def camera(pictures: Sequence[NDArray[np.uint8] | bytes], port: int = 0) -> Iter
             started, index = time.monotonic(), 0
             try:
                 while not ended.is_set():
-                    data = jpegs[index % len(jpegs)]
+                    data = jpeg_at(index)
                     head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}"
                     self.wfile.write(f"{head}\r\n\r\n".encode() + data + b"\r\n")
                     index += 1
@@ -53,6 +56,14 @@ def camera(pictures: Sequence[NDArray[np.uint8] | bytes], port: int = 0) -> Iter
         ended.set()
         server.shutdown()
         server.server_close()
+
+
+def _jpegs(pictures: Pictures) -> Callable[[int], bytes]:
+    """What gives the JPEG to send by its number on a connection."""
+    if callable(pictures):
+        return lambda _: _jpeg(pictures())
+    made = [p if isinstance(p, bytes) else _jpeg(p) for p in pictures]
+    return lambda index: made[index % len(made)]
 
 
 def _jpeg(rgb: NDArray[np.uint8]) -> bytes:

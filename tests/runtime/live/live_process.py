@@ -29,10 +29,10 @@ def unfinished_in(folder: Path) -> list[Path]:
     return list(folder.glob(".*.part*"))
 
 
-def wait_for_recording(folder: Path, size: int = 1) -> None:
-    deadline = time.monotonic() + 60
+def wait_for_recording(folder: Path, size: int = 1, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
     while not any(path.stat().st_size >= size for path in unfinished_in(folder)):
-        assert time.monotonic() < deadline, "nothing was recorded within 60 s"
+        assert time.monotonic() < deadline, f"nothing was recorded within {seconds:g} s"
         time.sleep(0.05)
 
 

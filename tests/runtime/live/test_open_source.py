@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from camera_server import camera
+from numpy.typing import NDArray
 
 from dehaze.runtime.cli import main
 from dehaze.runtime.errors import InputError, UsageError, masked
@@ -138,6 +139,43 @@ def test_a_csi_camera_is_asked_for_the_mode() -> None:
     pipeline = csi_pipeline(1, frame_mode("1920x1080@29.97"))
     assert "sensor-id=1 " in pipeline
     assert "width=1920, height=1080, framerate=2997/100 !" in pipeline
+
+
+def test_frames_of_a_pipeline_stay_at_the_first_size_and_below_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With an OpenCV that has GStreamer, made up: its wheel has none."""
+    vast = np.broadcast_to(np.uint8(0), (60_000, 60_000, 3))  # takes no memory
+    frames = iter([np.zeros((48, 64, 3), np.uint8), np.zeros((96, 128, 3), np.uint8), vast])
+    pipelines = []
+
+    class Capture:
+        def __init__(self, pipeline: str, api: int) -> None:  # noqa: ARG002  # as OpenCV's
+            pipelines.append(pipeline)
+
+        def isOpened(self) -> bool:
+            return True
+
+        def get(self, number: int) -> float:  # noqa: ARG002
+            return 25.0
+
+        def grab(self) -> bool:
+            return True
+
+        def retrieve(self) -> tuple[bool, NDArray[np.uint8]]:
+            return True, next(frames)
+
+        def release(self) -> None:
+            pass
+
+    monkeypatch.setattr(cv2.videoio_registry, "hasBackend", lambda _: True)
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
+    with opened("gst:videotestsrc") as source:
+        read = source.read()
+        assert [next(read).pixels.shape for _ in range(2)] == [(48, 64, 3)] * 2
+        with pytest.raises(InputError, match=r"frames of at most .*, got 60000x60000"):
+            next(read)
+    assert "width=[1,8192], height=[1,8192]" in pipelines[0]
 
 
 def test_raw_frames_need_a_size() -> None:

@@ -298,6 +298,10 @@ def test_a_kind_without_its_package_is_called_what_it_is(
 ) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
     path = tmp_path / "named.jpg"
-    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
+    boxes = bytes(4) + struct.pack(">II", 64, 64)  # of a size alone, which stands before pixels
+    for name in (b"ispe", b"ipco", b"iprp", b"meta"):
+        content = bytes(4) + boxes if name == b"meta" else boxes
+        boxes = struct.pack(">I", len(content) + 8) + name + content
+    path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + boxes)
     with pytest.raises(InputError, match=r"HEIC picture.*pip install 'dehaze-edge\[heif\]'"):
         run(path, tmp_path / "out.jpg")

@@ -11,6 +11,7 @@ from dehaze.runtime.errors import UsageError
 from .measure.datasets import Measured, pictures_to_measure
 from .measure.methods import Method, about_method, expect_different, open_method
 from .measure.quality.blind import BlindScores
+from .measure.quality.perceptual import PerceptualScores
 from .measure.quality.rows import kept, levels, pair_row, photograph_row, with_clear_pictures
 from .measure.quality.scores import (
     PHOTOGRAPH_PROTOCOL,
@@ -57,14 +58,14 @@ def quality_result(
     say(f"{folder}: {data.layout}, {len(data.items)} hazy pictures")
     rows = []
     expect_different(arguments)
-    blind = None if data.has_references else BlindScores()
-    for line in blind.missing if blind else ():
+    extra = PerceptualScores() if data.has_references else BlindScores()
+    for line in extra.missing:
         say(line)
     with ExitStack() as opened:
         # All of them first: a typing mistake in the last is told before minutes of measuring.
         methods = {name: opened.enter_context(open_method(name, threads)) for name in arguments}
         for argument, method in methods.items():
-            row = _measured(argument, method, data, blind)
+            row = _measured(argument, method, data, extra)
             for line in _lines(row, each_level=each_level):
                 say(line)
             if do_no_harm:
@@ -72,7 +73,7 @@ def quality_result(
                 say(_kept_line(row))
             rows.append(row)
         models = [about_method(argument, method) for argument, method in methods.items()]
-    protocol = PHOTOGRAPH_PROTOCOL | blind.protocol if blind else PROTOCOL
+    protocol = (PROTOCOL if data.has_references else PHOTOGRAPH_PROTOCOL) | extra.protocol
     for name, words in protocol.items():
         say(f"{name}: {words}")
     files = {file for item in data.items for file in (item.hazy, item.clear) if file}
@@ -89,11 +90,11 @@ def quality_result(
 
 
 def _measured(
-    argument: str, method: Method, data: Measured, blind: BlindScores | None
+    argument: str, method: Method, data: Measured, extra: PerceptualScores | BlindScores
 ) -> QualityRow:
-    if blind is None:
-        return pair_row(argument, measure_quality(method, data))
-    return photograph_row(argument, measure_photographs(method, data, blind))
+    if isinstance(extra, PerceptualScores):
+        return pair_row(argument, measure_quality(method, data, extra))
+    return photograph_row(argument, measure_photographs(method, data, extra))
 
 
 def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
@@ -122,6 +123,11 @@ def _lines(row: QualityRow, *, each_level: bool) -> Iterator[str]:
         f"({_number(low, '.2f')} to {_number(high, '.2f')}; "
         f"hazy {_number(means['hazy_psnr_db'], '.2f')}), SSIM {_number(means['ssim'], '.4f')} "
         f"({' to '.join(_number(limit, '.4f') for limit in row.intervals['ssim'])})"
+        + (
+            f", LPIPS {_number(means['lpips'], '.4f')} (hazy {_number(means['hazy_lpips'], '.4f')})"
+            if "lpips" in means
+            else ""
+        )
     )
     for level in levels(row) if each_level else ():
         yield (

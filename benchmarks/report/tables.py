@@ -40,7 +40,8 @@ class Table(NamedTuple):
 
 _DASH = "\N{EN DASH}"
 _QUALITY = (
-    *("psnr_db", "ssim", "hazy_psnr_db", "contrast", "noise", "cast", "dark", "crushed"),
+    *("psnr_db", "ssim", "hazy_psnr_db", "lpips", "hazy_lpips"),
+    *("contrast", "noise", "cast", "dark", "crushed"),
     *("e", "r", "sigma", "piqe", "hazy_piqe", "brisque", "hazy_brisque"),
 )
 """The means of a table, in its order."""

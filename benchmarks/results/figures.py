@@ -52,6 +52,11 @@ FIGURES = {
         "equal ones", form="{:.4f}", better=1, least=0.0005,
     ),
     "hazy_psnr_db": Figure("hazy", "the PSNR of the hazy pictures as they are", "dB"),
+    "lpips": Figure(
+        "LPIPS", "how differently a network sees the result and the clear picture, from 0 for "
+        "equal ones", form="{:.4f}", better=-1, least=0.001,
+    ),
+    "hazy_lpips": Figure("hazy LPIPS", "the LPIPS of the hazy pictures as they are", form="{:.4f}"),
     "auto_psnr_db": Figure(
         "PSNR with --auto", "how close a clear picture stays to itself when --auto decides whether "
         "to dehaze it", "dB", better=1, least=0.02,

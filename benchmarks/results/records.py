@@ -132,10 +132,10 @@ class QualityRow:
     means: dict[str, float | None]
     """Over the pictures, by column; `hazy_psnr_db` is that of the hazy pictures themselves."""
     pictures: list[dict[str, Scalar]]
-    """`name`, `haze` (its level, in words), `psnr_db`, `ssim`; or, of photographs alone,
-    `contrast`, `noise`, `cast`, `dark`, `crushed` (in %), `e`, `r`, `sigma`, and, where they can be
-    measured, `piqe` and `brisque` with `hazy_piqe` and `hazy_brisque`. Null where a picture has no
-    such figure."""
+    """`name`, `haze` (its level, in words), `psnr_db`, `ssim` and, where it can be measured,
+    `lpips` with `hazy_lpips`; or, of photographs alone, `contrast`, `noise`, `cast`, `dark`,
+    `crushed` (in %), `e`, `r`, `sigma`, and, where they can be measured, `piqe` and `brisque` with
+    `hazy_piqe` and `hazy_brisque`. Null where a picture has no such figure."""
     intervals: dict[str, list[float | None]] = field(default_factory=dict)
     """[low, high] of some means, 95 %."""
     clear_pictures: list[dict[str, Scalar]] = field(default_factory=list)

@@ -25,8 +25,9 @@ __all__ = [
 PIPE = "-"
 """Raw frames on standard input or output."""
 LIVE_HELP = (
-    "0 or v4l2:///dev/video0, csi://0, rtsp://..., http://..., gst:PIPELINE, or - (with --raw); "
-    "env:NAME or @FILE where the address is not for everybody who sees the list of processes"
+    "0 or v4l2:///dev/video0, csi://0, rtsp://..., http://..., srt://..., gst:PIPELINE, or - "
+    "(with --raw); env:NAME or @FILE where the address is not for everybody who sees the list of "
+    "processes"
 )
 STREAM_HELP = (
     "a stream: rtsp://..., rtmp://..., srt://... or udp://... (MPEG-TS), a playlist "
@@ -34,7 +35,7 @@ STREAM_HELP = (
 )
 
 _ENVIRONMENT, _FILE = "env:", "@"
-_SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "gst:")
+_SCHEMES = ("v4l2://", "csi://", "rtsp://", "rtsps://", "http://", "https://", "srt://", "gst:")
 _STREAM_SCHEMES = ("rtsp://", "rtsps://", "rtmp://", "rtmps://", "srt://", "udp://", "v4l2://")
 _PLAYLIST = ".m3u8"
 _MAXIMUM_PIXELS = 2**26

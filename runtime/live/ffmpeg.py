@@ -1,4 +1,4 @@
-"""Cameras that FFmpeg reads: RTSP and HTTP streams, which come back after a loss, and V4L2."""
+"""Cameras that FFmpeg reads: RTSP, HTTP and SRT streams, which come back after a loss, and V4L2."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from ..media.pixels.orientation import swaps_sides, upright
 from ..media.video_look import VideoLook, look_of
 from .reconnection import Reconnection
 from .source import LiveFrame, LiveSource
+from .srt.program import SCHEME, SrtReceiver
 
 __all__ = ["AvAddress", "AvSource"]
 
@@ -77,6 +78,7 @@ class AvSource(LiveSource):
         super().__init__(name, stop)
         self._source_look: VideoLook | None = None
         self._address = address
+        self._carrier: SrtReceiver | None = None
         self._explain = explain
         self._reconnection = Reconnection(
             name,
@@ -89,14 +91,19 @@ class AvSource(LiveSource):
         try:
             self._open()
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{name}: {explain(one_line(error))}") from error
+            reason = self._loss(error)
+            self._end_carrier()
+            raise InputError(f"{name}: {explain(reason)}") from error
         self._describe()
 
     def _open(self) -> None:
         # FFmpeg reads the size of a frame before it sets memory aside for it.
         limit = {"max_pixels": str(frame_pixels_at_most())}
+        url = self._address.url
+        self._end_carrier()
+        self._carrier = SrtReceiver(url) if url.startswith(SCHEME) else None
         self._container: InputContainer = av.open(
-            self._address.url,
+            self._carrier or url,
             format=self._address.format,
             options=self._address.options | limit,
             timeout=(_OPEN_SECONDS, _READ_SECONDS),
@@ -131,9 +138,9 @@ class AvSource(LiveSource):
                     had_frames = True
                     self._note_return()
                     yield frame
-                reason = "the stream ended"
+                reason = self._loss(None)
             except (av.FFmpegError, OSError) as error:
-                reason = one_line(error)
+                reason = self._loss(error)
             if self._stop.is_set() or (had_frames and self._is_played_out()):
                 return
             if not had_frames:
@@ -222,15 +229,25 @@ class AvSource(LiveSource):
             try:
                 self._open()
             except (av.FFmpegError, OSError, ValueError) as error:
-                reason = one_line(error)
+                reason = self._loss(error)
             else:
                 return True
         return False
+
+    def _loss(self, error: Exception | None) -> str:
+        """Says why there are no frames, or no more: the program that carries SRT knows best."""
+        carried = self._carrier.loss() if self._carrier else None
+        return carried or (one_line(error) if error else "the stream ended")
 
     def _note_return(self) -> None:
         """Reports a stream's return at its first frame: a server may answer without a picture."""
         self._reconnection.note_return()
         self.connected, self.reconnects = True, self._reconnection.count
 
+    def _end_carrier(self) -> None:
+        if self._carrier:
+            self._carrier.close()
+
     def _close(self) -> None:
         self._container.close()
+        self._end_carrier()

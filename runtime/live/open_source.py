@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-from ..errors import UsageError
+from ..errors import InputError, UsageError
 from .address import PIPE, FrameMode, is_live, shown_address
 from .source import LiveSource
+from .srt.program import SCHEME, check_srt
 
 __all__ = ["open_source"]
 
@@ -71,8 +72,13 @@ def open_source(
         )
         _tell_other_size(source.size, mode, name, tell)
         return source
-    is_http = address.startswith("http")
-    found = AvAddress(address, options={} if is_http else _RTSP_OPTIONS, is_paced=is_http)
+    if address.startswith(SCHEME):
+        check_srt(name, InputError)
+        found = AvAddress(address, "mpegts")
+    elif address.startswith("http"):
+        found = AvAddress(address, is_paced=True)
+    else:
+        found = AvAddress(address, options=_RTSP_OPTIONS)
     return AvSource(
         name, found, stop, tell=tell, explain=_explain_stream, give_up_seconds=give_up_seconds
     )

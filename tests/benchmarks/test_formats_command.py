@@ -13,7 +13,8 @@ from conftest import picture
 
 from dehaze.benchmarks import formats_command
 from dehaze.benchmarks.cli import main
-from dehaze.benchmarks.measure import latency
+from dehaze.benchmarks.measure import browser, latency
+from dehaze.benchmarks.measure.browser import WEB_BUILD, missing_for_browser
 from dehaze.benchmarks.measure.formats import FORMATS, Format, make_formats
 from dehaze.benchmarks.results.file import read_result
 from dehaze.benchmarks.results.records import FormatRow
@@ -42,6 +43,8 @@ def measured(pairs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("result") / "formats.json"
     some = [*SOME, BROKEN, FORMATS[-1]]
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(path.parent)  # without build/web
+        patch.setattr(browser, "_chromium", lambda: "chromium")
         patch.setattr(formats_command, "make_formats", partial(make_formats, formats=some))
         patch.setattr(latency, "MOST", 3)
         options = ["--size", "96x64", "--threads", "1", "--json", str(path)]
@@ -77,8 +80,34 @@ def test_what_cannot_be_run_or_exported_says_why(measured: Path) -> None:
     assert rows["broken"].status.startswith("not exported: the plugin's node runs in TensorRT")
     assert rows["broken"].bytes is None
     browser = rows["browser"]
-    assert browser.status.startswith("not run: needs a browser")
+    assert browser.status == f"not run: no {WEB_BUILD}; `make web` makes it"
     assert 0 < (browser.bytes or 0) <= (rows["ONNX FP32"].bytes or 0)
+
+
+def test_the_page_is_measured_where_it_and_a_chromium_are(
+    pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = Path("build", "npm", "node_modules").absolute()
+    if not packages.is_dir() or not browser._chromium():
+        pytest.skip("needs Chromium, and onnxruntime-web from npm: make build/npm/installed")
+    monkeypatch.chdir(tmp_path)
+    from build_page import build_page
+
+    build_page(WEB_BUILD, packages, picture(72, 96), "edge")
+    some = [form for form in FORMATS if form.name in ("ONNX FP32", "browser")]
+    monkeypatch.setattr(formats_command, "make_formats", partial(make_formats, formats=some))
+    monkeypatch.setattr(latency, "MOST", 3)
+    options = ["--size", "96x64", "--threads", "1", "--json", "formats.json"]
+    assert main(["formats", "--data", str(pairs), *options]) == 0
+    rows = rows_of(Path("formats.json"))
+    page, ours = rows["browser"], rows["ONNX FP32"]
+    assert page.status.startswith("run; Chromium, w")
+    assert page.p50_ms is not None
+    assert page.psnr_db is not None
+    assert page.psnr_db == pytest.approx(ours.psnr_db, abs=0.05)
+    assert page.psnr_db != ours.psnr_db  # rounded elsewhere, so not by the same code
+    found = missing_for_browser(MODELS_FOLDER / "edge-gridsample.onnx")
+    assert found == f"{WEB_BUILD} holds another network; `make web` makes it anew"
 
 
 def test_the_report_has_the_table(measured: Path, tmp_path: Path) -> None:

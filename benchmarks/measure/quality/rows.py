@@ -37,6 +37,7 @@ def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
             "psnr_db": _rounded(score.psnr_db, 3),
             "ssim": _rounded(score.ssim, 5),
             "hazy_psnr_db": _rounded(score.hazy_psnr_db, 3),
+            **{name: _rounded(value, 5) for name, value in score.perceptual.items()},
         }
         for score in scores
     ]
@@ -44,6 +45,10 @@ def pair_row(model: str, scores: Sequence[Score]) -> QualityRow:
         "psnr_db": _rounded(fmean(psnr), 3),
         "ssim": _rounded(fmean(ssim), 4),
         "hazy_psnr_db": _rounded(fmean(score.hazy_psnr_db for score in scores), 3),
+        **{
+            name: _rounded(fmean(score.perceptual[name] for score in scores), 4)
+            for name in scores[0].perceptual
+        },
     }
     intervals = {"psnr_db": _interval(psnr, scenes, 3), "ssim": _interval(ssim, scenes, 4)}
     return QualityRow(model, means, pictures, intervals)

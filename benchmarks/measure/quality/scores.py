@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from ..datasets import Haze, Item, Measured
 from ..methods import Method, OurModel
 from .blind import BlindScores
 from .contrast import ContrastGain, contrast_gain
+from .perceptual import PerceptualScores
 
 __all__ = [
     "PHOTOGRAPH_PROTOCOL",
@@ -80,6 +81,8 @@ class Score:
     ssim: float
     hazy_psnr_db: float
     """PSNR of the hazy picture as it is."""
+    perceptual: Mapping[str, float] = field(default_factory=dict)
+    """See `PerceptualScores`."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +106,13 @@ class Harm:
     """PSNR with `--auto`; None for a method that does not measure haze."""
 
 
-def measure_quality(method: Method, data: Measured) -> list[Score]:
+def measure_quality(
+    method: Method, data: Measured, perceptual: PerceptualScores | None = None
+) -> list[Score]:
     """PSNR and SSIM of every pair, by `PROTOCOL`.
+
+    Args:
+        perceptual: adds LPIPS where it can be measured; the same one for all methods.
 
     Raises:
         InputError: a file that is no picture, sizes that do not agree, photographs alone.
@@ -117,7 +125,8 @@ def measure_quality(method: Method, data: Measured) -> list[Score]:
         result = method(hazy)
         name, scene = item.hazy.stem, pair.clear.stem
         after, before = psnr(result, clear), psnr(hazy, clear)
-        scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before))
+        seen = perceptual(item.hazy, hazy, result, clear) if perceptual else {}
+        scores.append(Score(name, scene, item.haze, after, _ssim(result, clear), before, seen))
     return scores
 
 

@@ -30,11 +30,6 @@ _END_SECONDS = 2 * SEND_SECONDS
 class ConnectionLostError(Exception):
     """The connection cannot be made, or is gone; in words why."""
 
-    def __init__(self, reason: str, *, missing: bool = False) -> None:
-        super().__init__(reason)
-        self.missing = missing
-        """True if FFmpeg does not know the protocol."""
-
 
 class Connection:
     """Sends frames and sound as they come.
@@ -105,7 +100,7 @@ class Connection:
         answer = json.loads(line)
         if answer["error"] is None:
             return None
-        return ConnectionLostError(answer["error"], missing=answer["missing"])
+        return ConnectionLostError(answer["error"])
 
     def send(self, item: LiveFrame | Sound) -> None:
         """Sends a frame or a packet of sound."""

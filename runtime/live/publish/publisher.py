@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import av
-
 from ...errors import DehazeError, OutputError
 from ...media.encoders import EncoderOptions
 from ...timing import StageTimes
@@ -208,12 +206,6 @@ class Publisher:
         self._reconnection.wait(str(error))
 
     def _explained(self, error: ConnectionLostError) -> str:
-        if error.missing:
-            scheme = self._target.url.partition(":")[0]
-            return (
-                f"the FFmpeg of PyAV {av.__version__} cannot send to {scheme}://; "
-                f"send by rtsp://, rtmp:// or udp://, or install a PyAV built with that protocol"
-            )
         if self._target.format == "v4l2":
             return f"cannot be written ({error}); make a virtual camera: modprobe v4l2loopback"
         if self._target.is_local:

@@ -24,6 +24,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from ...errors import one_line
+from ..srt.program import SCHEME, WRITE_BYTES, SrtSender
 
 __all__ = ["CONNECT_SECONDS", "SEND_SECONDS"]
 
@@ -40,7 +41,7 @@ def main() -> int:
     try:
         _send(source, target)
     except (av.FFmpegError, OSError, ValueError) as error:
-        _say(error=one_line(error), missing=isinstance(error, av.ProtocolNotFoundError))
+        _say(error=one_line(error))
         os._exit(1)  # to close what failed may wait for ever
     return 0
 
@@ -48,7 +49,9 @@ def main() -> int:
 def _send(file: BinaryIO, target: dict[str, Any]) -> None:
     with av.open(file, "r", format="nut", options=_AT_ONCE) as source:
         with _limit(CONNECT_SECONDS):
-            container = _connected(source, target)
+            url = target["url"]
+            carrier = SrtSender(url) if url.startswith(SCHEME) else None
+            container = _connected(source, carrier or url, target)
         _say(error=None)
         copies = {stream.index: stream for stream in container.streams}
         for packet in source.demux():
@@ -59,15 +62,23 @@ def _send(file: BinaryIO, target: dict[str, Any]) -> None:
                     container.mux(packet)
         with _limit(SEND_SECONDS):
             container.close()
+            if carrier:
+                carrier.close()
 
 
 def _seconds(packet: Packet[Any]) -> float:
     return 0.0 if packet.pts is None else float(packet.pts * packet.time_base)
 
 
-def _connected(source: InputContainer, target: dict[str, Any]) -> OutputContainer:
+def _connected(
+    source: InputContainer, receiver: str | SrtSender, target: dict[str, Any]
+) -> OutputContainer:
     container = av.open(
-        target["url"], "w", format=target["format"], container_options=target["options"]
+        receiver,
+        "w",
+        format=target["format"],
+        container_options=target["options"],
+        buffer_size=WRITE_BYTES,
     )
     for stream in source.streams:
         container.add_stream_from_template(stream)
@@ -83,8 +94,8 @@ def _limit(seconds: float) -> Iterator[None]:
     faulthandler.cancel_dump_traceback_later()
 
 
-def _say(**words: Any) -> None:
-    print(json.dumps(words), flush=True)
+def _say(*, error: str | None) -> None:
+    print(json.dumps({"error": error}), flush=True)
 
 
 if __name__ == "__main__":

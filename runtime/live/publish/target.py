@@ -12,6 +12,7 @@ from av.format import ContainerFormat
 from ...errors import OutputError, UsageError, one_line
 from ...media.containers.copied_streams import TS_SOUND
 from ..address import shown_address
+from ..srt.program import SCHEME, check_srt
 
 __all__ = ["StreamTarget", "stream_target"]
 
@@ -49,7 +50,8 @@ def stream_target(address: str, *, overwrite: bool) -> StreamTarget:
     """The target of an address for which `address.is_stream` holds.
 
     Raises:
-        OutputError: a playlist exists, its folder cannot be made, or FFmpeg has no such output.
+        OutputError: a playlist exists, its folder cannot be made, or FFmpeg has no such output or
+            protocol.
         UsageError: an address that makes no sense.
     """
     target = _target(address)
@@ -59,6 +61,8 @@ def stream_target(address: str, *, overwrite: bool) -> StreamTarget:
         raise OutputError(
             f"{shown_address(address)}: this build of FFmpeg has no {target.format} output"
         ) from error
+    if target.url.startswith(SCHEME):
+        check_srt(shown_address(address), OutputError)
     if target.format == "hls":
         _make_way(Path(address), overwrite=overwrite)
     return target

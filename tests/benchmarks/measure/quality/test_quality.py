@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,58 @@ def test_figures_whose_package_is_absent_are_said_and_left_out(
     assert "PIQE: " not in printed
     means = measured(capsys, "none", "--data", str(tmp_path))["rows"]["none"]["means"]
     assert not {"piqe", "brisque"} & means.keys()
+
+
+def layers_of_alexnet() -> Any:
+    """All that torchmetrics takes of torchvision's AlexNet."""
+    from torch import nn
+
+    relu, pool = nn.ReLU, partial(nn.MaxPool2d, 3, 2)
+    first = [nn.Conv2d(3, 64, 11, 4, 2), relu(), pool(), nn.Conv2d(64, 192, 5, 1, 2), relu()]
+    second = [pool(), nn.Conv2d(192, 384, 3, 1, 1), relu(), nn.Conv2d(384, 256, 3, 1, 1), relu()]
+    return nn.Sequential(*first, *second, nn.Conv2d(256, 256, 3, 1, 1), relu(), pool())
+
+
+def test_lpips_is_that_of_torchmetrics(
+    pairs: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch", reason="needs the extra train")
+    lpips = pytest.importorskip("torchmetrics.functional.image.lpips")
+    torch.manual_seed(0)
+    layers = layers_of_alexnet()
+    folder = tmp_path_factory.mktemp("torch")
+    monkeypatch.setenv("TORCH_HOME", str(folder))
+    weights = folder / "hub" / "checkpoints" / "alexnet-owt-7be5be79.pth"
+    assert main(["quality", "none", "--data", str(pairs)]) == 0
+    assert f"LPIPS is not measured (no {weights}): curl " in capsys.readouterr().out
+
+    weights.parent.mkdir(parents=True)
+    state = {f"features.{name}": value for name, value in layers.state_dict().items()}
+    torch.save({**state, "classifier.1.weight": torch.zeros(1)}, weights)
+    found = measured(capsys, "none", "clahe", "--data", str(pairs))
+    # torchvision, from which torchmetrics takes the layers, need not be there.
+    monkeypatch.setattr(lpips, "_get_tv_model_features", lambda *_: layers)
+    network = lpips._NoTrainLpips(net="alex")
+    expected = []
+    for item in pictures_to_measure(pairs).items:
+        hazy, clear = (
+            torch.from_numpy(cv2.imread(str(path))[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
+            for path in (item.hazy, item.clear)
+        )
+        expected.append(float(network(hazy, clear, normalize=True)))
+    none, clahe = found["rows"]["none"], found["rows"]["clahe"]
+    assert [score["lpips"] for score in none["pictures"]] == pytest.approx(expected, abs=2e-5)
+    assert min(expected) > 1e-3
+    assert clahe["hazy_lpips"] == none["lpips"] == pytest.approx(np.mean(expected), abs=1e-4)
+    assert clahe["lpips"] != none["lpips"]
+    assert "AlexNet, SHA-256 " in found["protocol"]["LPIPS"]
+
+    weights.write_bytes(b"<html>")
+    assert main(["quality", "none", "--data", str(pairs)]) == 1
+    assert f"{weights}: expected AlexNet's weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", ["empty", "deep", "tiny"])

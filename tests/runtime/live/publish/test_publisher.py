@@ -175,16 +175,6 @@ def test_nobody_at_the_address_is_told_in_one_line() -> None:
         assert "secret" not in line
 
 
-def test_a_protocol_that_ffmpeg_lacks_is_told_in_one_line() -> None:
-    run = start("-", "srt://127.0.0.1:9", "--mode", "64x48@5", stdin=subprocess.PIPE)
-    _, errors = run.communicate(FRAMES, timeout=60)
-    assert run.returncode == 1
-    (line,) = errors.decode().splitlines()
-    if "no connection" in line:
-        pytest.skip("this PyAV has SRT")
-    assert f"the FFmpeg of PyAV {av.__version__} cannot send to srt://; send by rtsp://" in line
-
-
 def test_a_server_that_says_nothing_holds_up_neither_the_camera_nor_ctrl_c() -> None:
     """FFmpeg waits for its answer without a limit, and with Python's lock held."""
     with socket.socket() as server, camera([picture(48, 64)]) as address:

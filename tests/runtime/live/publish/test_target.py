@@ -28,7 +28,6 @@ def test_each_kind_of_address_has_its_format(tmp_path: Path) -> None:
         "rtsp://h/x": "rtsp",
         "rtsps://h/x": "rtsp",
         "rtmp://h/app/key": "flv",
-        "srt://h:1": "mpegts",
         "udp://239.0.0.1:5000": "mpegts",
         str(tmp_path / "new" / "live.m3u8"): "hls",
     }

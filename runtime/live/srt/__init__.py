@@ -1,0 +1,1 @@
+"""SRT through the program ffmpeg, since the FFmpeg inside PyAV's wheels has none (17.1)."""

@@ -18,6 +18,7 @@ from ..dehazer import Dehazer
 from ..haze.airlight import WINDOW_SECONDS, Airlight, Sample, WindowAirlight
 from ..haze.motion import luminance_of
 from ..media.encoders import EncoderOptions
+from ..media.limits import free_bytes
 from ..media.notices import Notices
 from ..media.pictures import side_by_side
 from ..media.pixels.planar_frame import CodedFrame
@@ -33,8 +34,11 @@ __all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
 _SAMPLE_SECONDS = 1 / 6
 """Seconds between the frames that the airlight is taken from, ahead of the dehazed ones."""
 _LOOK_AHEAD_BYTES = 300 << 20
-"""Most bytes of frames that wait for their turn: three seconds of 1920x1080 at 30 per second. Of
-larger videos a second reader decodes what lies ahead."""
+"""Frames of so many bytes may always wait for their turn: three seconds of 1920x1080 at 30 per
+second."""
+_LOOK_AHEAD_SHARE = 4
+"""So may those that take at most a fourth of the free memory: three seconds of 3840x2160 at 30 per
+second are 1.04 GiB. Of larger videos a second reader decodes what lies ahead."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +204,8 @@ def _can_hold_window(first: TimedFrame | TimedPlanes, frame_rate: Fraction) -> b
     if not isinstance(first, TimedPlanes):
         return False
     frame_bytes = sum(plane.nbytes for plane in first.planes.planes)
-    return frame_bytes * float(frame_rate) * WINDOW_SECONDS <= _LOOK_AHEAD_BYTES
+    at_most = max(_LOOK_AHEAD_BYTES, (free_bytes() or 0) // _LOOK_AHEAD_SHARE)
+    return frame_bytes * float(frame_rate) * WINDOW_SECONDS <= at_most
 
 
 @contextmanager

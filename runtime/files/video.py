@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..dehazer import Dehazer
 from ..haze.airlight import WINDOW_SECONDS, Airlight, Sample, WindowAirlight
 from ..haze.motion import luminance_of
+from ..media.decoder import expect_hardware
 from ..media.encoders import EncoderOptions
 from ..media.limits import free_bytes
 from ..media.notices import Notices
@@ -51,6 +52,12 @@ class VideoOptions:
     stream: StreamOptions = field(default_factory=StreamOptions)
     strict: bool = False
     """True to refuse a damaged video; False to dehaze what can be decoded."""
+    hardware: str | None = None
+    """The kind of device that decodes, such as `cuda`; None for the processor."""
+
+    def __post_init__(self) -> None:
+        if self.hardware is not None:
+            expect_hardware(self.hardware)
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,13 @@ def dehaze_video(
     started = time.perf_counter()
     frames, height, width = 0, 0, 0
     with (
-        VideoReader(source, deep=deep, strict=options.strict, notices=notices) as reader,
+        VideoReader(
+            source,
+            deep=deep,
+            strict=options.strict,
+            notices=notices,
+            hardware=options.hardware,
+        ) as reader,
         VideoWriter(target, reader, options.encoder, notices) as writer,
         ExitStack() as stack,
         Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,

@@ -118,6 +118,12 @@ def _add_latency(latency: argparse.ArgumentParser) -> None:
         help="show how the time of a frame is spent (thumbnail, network, apply); for one model on "
         "the CPU",
     )
+    latency.add_argument(
+        "--operators",
+        action="store_true",
+        help="print how the time of the network is spent, by operators of ONNX Runtime; for one "
+        "model on the CPU",
+    )
 
 
 def _add_quality(quality: argparse.ArgumentParser) -> None:

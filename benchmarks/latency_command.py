@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dehaze.runtime.errors import UsageError
@@ -21,6 +21,7 @@ from .measure.latency import (
     measure_stages,
 )
 from .measure.methods import expect_different, is_ours
+from .measure.operators import OperatorTime, measure_operators
 from .measure.power import INTERVAL_MS
 from .measure.surroundings import machine, now
 from .results.file import write_result
@@ -38,13 +39,16 @@ def run_latency(options: argparse.Namespace, command: str) -> None:
     """Measures, prints a table and writes the file that --json names.
 
     Raises:
-        UsageError: --stages with several models or one from elsewhere, a model twice.
+        UsageError: --stages or --operators with several models or one from elsewhere, a model
+            twice.
     """
-    if options.stages and (len(options.models) != 1 or not is_ours(options.models[0])):
-        raise UsageError(f"--stages expects one model of ours, got {' '.join(options.models)}")
+    for name in ("stages", "operators"):
+        if getattr(options, name) and (len(options.models) != 1 or not is_ours(options.models[0])):
+            raise UsageError(f"--{name} expects one model of ours, got {' '.join(options.models)}")
     expect_different(options.models)
     created, load = now(), _load()
     measured: list[tuple[Model, LatencyRow]] = []
+    operators: dict[tuple[int, int, int], list[OperatorTime]] = {}
     for size in dict.fromkeys(options.sizes):
         for threads in dict.fromkeys(options.threads or [os.cpu_count() or 1]):
             part = measure_latency(
@@ -54,10 +58,15 @@ def run_latency(options: argparse.Namespace, command: str) -> None:
             if options.stages:
                 stages = measure_stages(options.models[0], size, threads, options.runs)
                 part = [(model, replace(row, stages_ms=stages)) for model, row in part]
+            if options.operators:
+                setting = (*size, threads)
+                operators[setting] = measure_operators(
+                    options.models[0], size, threads, options.runs
+                )
             measured += part
     rows = [row for _, row in measured]
     if options.json != "-":
-        _print(rows)
+        _print(rows, operators)
     if options.json:
         models = list(dict.fromkeys(model for model, _ in measured))
         protocol = _protocol(options.runs, load)
@@ -90,7 +99,9 @@ def _load() -> str:
     return f"{os.getloadavg()[0]:.2f} processes over the last minute"
 
 
-def _print(rows: Sequence[LatencyRow]) -> None:
+def _print(
+    rows: Sequence[LatencyRow], operators: Mapping[tuple[int, int, int], Sequence[OperatorTime]]
+) -> None:
     print(
         f"{'model':28} {'backend':11} {'size':>10} {'thr.':>4} {'p50 ms':>8} {'p95 ms':>8} "
         f"{'fps':>6} {'ratio':>6} {'95 %':>11} {'MiB':>6}"
@@ -113,3 +124,8 @@ def _print(rows: Sequence[LatencyRow]) -> None:
         for name, milliseconds in row.stages_ms.items():
             share = milliseconds / row.stages_ms["call"]
             print(f"  {name:17} {milliseconds:8.2f} ms {share:7.1%} of the call")
+        found = operators.get(row.setting, [])
+        total = sum(each.milliseconds for each in found)
+        for name, nodes, milliseconds in found:
+            share = milliseconds / total
+            print(f"  {nodes:2} {name:18} {milliseconds:8.2f} ms {share:7.1%} of the network")

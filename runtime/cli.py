@@ -159,7 +159,7 @@ def _run_files(options: argparse.Namespace) -> None:
 
 _ONLY_LIVE = ("raw", "give_up", "segment", "preview", "preview_host")
 _ONLY_BATCH = ("ray", "failures")
-_ONLY_FILES = (*_ONLY_BATCH, "recursive")
+_ONLY_FILES = (*_ONLY_BATCH, "recursive", "hwaccel")
 
 
 def _refuse_unused(options: argparse.Namespace, names: Sequence[str], what: str) -> None:
@@ -178,6 +178,7 @@ def _video_options(options: argparse.Namespace) -> VideoOptions:
         side_by_side=options.side_by_side,
         strict=options.strict,
         stream=_stream_options(options),
+        hardware=options.hwaccel,
     )
 
 

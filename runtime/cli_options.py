@@ -94,7 +94,11 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     add("--suffix", default="-dehazed", help="in the names of results (default: %(default)s)")
     add("--overwrite", action="store_true", help="replace results that exist")
     add("--strict", action="store_true", help="refuse a damaged video instead of mending it")
-    add("--codec", help="h264, hevc, av1, vp9 or an FFmpeg encoder (default: h264, vp9 in .webm)")
+    add(
+        "--codec",
+        help="h264, hevc, av1, vp9 or an FFmpeg encoder, such as h264_nvenc (default: h264, vp9 in "
+        ".webm)",
+    )
     add(
         "--quality",
         type=int,
@@ -166,6 +170,12 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="number of CPU threads for the model (default: one per core; for videos and live "
         "input, one core is left free)",
+    )
+    add(
+        "--hwaccel",
+        metavar="DEVICE",
+        help="decode video files on a device of this kind, such as cuda, vaapi or videotoolbox "
+        "(default: on the CPU)",
     )
     add(
         "--backend",

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ..dehazer import Dehazer
 from ..haze.airlight import WINDOW_SECONDS, Airlight, Sample, WindowAirlight
 from ..haze.motion import luminance_of
+from ..media.decoder import expect_hardware
 from ..media.encoders import EncoderOptions
+from ..media.limits import free_bytes
 from ..media.notices import Notices
 from ..media.pictures import side_by_side
 from ..media.pixels.planar_frame import CodedFrame
@@ -33,8 +35,11 @@ __all__ = ["VideoOptions", "VideoSummary", "dehaze_video", "file_airlight"]
 _SAMPLE_SECONDS = 1 / 6
 """Seconds between the frames that the airlight is taken from, ahead of the dehazed ones."""
 _LOOK_AHEAD_BYTES = 300 << 20
-"""Most bytes of frames that wait for their turn: three seconds of 1920x1080 at 30 per second. Of
-larger videos a second reader decodes what lies ahead."""
+"""Frames of so many bytes may always wait for their turn: three seconds of 1920x1080 at 30 per
+second."""
+_LOOK_AHEAD_SHARE = 4
+"""So may those that take at most a fourth of the free memory: three seconds of 3840x2160 at 30 per
+second are 1.04 GiB. Of larger videos a second reader decodes what lies ahead."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,12 @@ class VideoOptions:
     stream: StreamOptions = field(default_factory=StreamOptions)
     strict: bool = False
     """True to refuse a damaged video; False to dehaze what can be decoded."""
+    hardware: str | None = None
+    """The kind of device that decodes, such as `cuda`; None for the processor."""
+
+    def __post_init__(self) -> None:
+        if self.hardware is not None:
+            expect_hardware(self.hardware)
 
 
 @dataclass(frozen=True)
@@ -102,7 +113,13 @@ def dehaze_video(
     started = time.perf_counter()
     frames, height, width = 0, 0, 0
     with (
-        VideoReader(source, deep=deep, strict=options.strict, notices=notices) as reader,
+        VideoReader(
+            source,
+            deep=deep,
+            strict=options.strict,
+            notices=notices,
+            hardware=options.hardware,
+        ) as reader,
         VideoWriter(target, reader, options.encoder, notices) as writer,
         ExitStack() as stack,
         Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,
@@ -200,7 +217,8 @@ def _can_hold_window(first: TimedFrame | TimedPlanes, frame_rate: Fraction) -> b
     if not isinstance(first, TimedPlanes):
         return False
     frame_bytes = sum(plane.nbytes for plane in first.planes.planes)
-    return frame_bytes * float(frame_rate) * WINDOW_SECONDS <= _LOOK_AHEAD_BYTES
+    at_most = max(_LOOK_AHEAD_BYTES, (free_bytes() or 0) // _LOOK_AHEAD_SHARE)
+    return frame_bytes * float(frame_rate) * WINDOW_SECONDS <= at_most
 
 
 @contextmanager

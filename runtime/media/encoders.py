@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from av.codec import Codec
+from av.codec.codec import Capabilities
 from av.video.format import VideoFormat
 
 from ..errors import UsageError
@@ -22,6 +23,7 @@ __all__ = [
     "CODECS",
     "EncoderOptions",
     "calm_threads",
+    "device_advice",
     "encoder_pixels",
     "encoder_rate",
     "encoder_settings",
@@ -78,7 +80,8 @@ class EncoderOptions:
     """A key of CODECS or any video encoder in PyAV's FFmpeg; None takes H.264, VP9 in a .webm, and
     for more than 8 bits HEVC, AV1 in a .webm."""
     quality: int = 20
-    """CRF, lower is better and larger; encoders outside CODECS keep their own setting."""
+    """CRF, lower is better and larger; encoders outside CODECS keep their own setting, but for
+    NVENC's, whose constant quality it is."""
 
     def encoder(self, suffix: str, look: VideoLook | None = None, *, alpha: bool = False) -> str:
         """The encoder for a file of this suffix.
@@ -126,10 +129,22 @@ def encoder_settings(
         return {"flags": "+qscale", "global_quality": str(118 * max(2, options.quality // 6))}
     if encoder == "prores_ks" and pixels.layout.chroma == (0, 0):
         return {"profile": "4444"}
+    if encoder.endswith("_nvenc"):  # else it aims at 2 Mbit/s
+        return {"rc": "vbr", "cq": str(min(max(1, options.quality), 51)), "b": "0"}
     if encoder not in _SETTINGS:
         return {}
     at_once = _LOW_LATENCY[encoder] if low_latency else {}
     return {"crf": str(options.quality), **_SETTINGS[encoder], **no_reordering, **at_once}
+
+
+def device_advice(codec: str | None) -> str:
+    """The end of a message that `EncoderOptions.codec` cannot be opened; empty for software."""
+    if codec is None or codec in CODECS:
+        return ""
+    encoder = Codec(codec, "w")
+    if encoder.hardware_configs or encoder.capabilities & Capabilities.hardware:
+        return f"; {codec} needs its device and driver, choose another --codec"
+    return ""
 
 
 def with_mastering(

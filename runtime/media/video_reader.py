@@ -82,9 +82,11 @@ class VideoReader:
         deep: whether more than 8 bits come as uint16; else everything comes as uint8.
         strict: whether damage is an error; else what can be decoded comes, and is counted.
         notices: takes what is dropped, changed or guessed.
+        hardware: the kind of device that decodes, see `Decoder`.
 
     Raises:
-        InputError: unreadable, no video in it, or cut off; also while reading.
+        InputError: unreadable, no video in it, or cut off; also while reading. Or there is no such
+            device.
     """
 
     def __init__(
@@ -94,6 +96,7 @@ class VideoReader:
         deep: bool = False,
         strict: bool = False,
         notices: Notices | None = None,
+        hardware: str | None = None,
     ) -> None:
         self.path = path
         self.decode_times = StageTimes()
@@ -128,6 +131,7 @@ class VideoReader:
             numbered=self._numbered,
             pixels_at_most=self._pixels_at_most,
             on_damage=self._note_damage,
+            hardware=hardware,
         )
         self.codec = self.decoder.codec
         self.others: list[Stream] = [s for s in self.container.streams if s != self.stream]
@@ -234,6 +238,8 @@ class VideoReader:
                 yield timed
             started = time.perf_counter()
         if self._look is None:
+            if self.decoder.example is not None:
+                raise InputError(f"{self.path}: the device decodes no frame; leave --hwaccel out")
             raise InputError(f"{self.path}: the video holds no frame; is it complete?")
         self._note_early_end()
         if self.decoder.has_interlaced:
@@ -330,7 +336,7 @@ class VideoReader:
         """Upright RGB, or planes, of the first frame's size."""
         self._check_size(frame.width, frame.height)
         if self._look is None:
-            self._look = look_of(frame, self._notices)
+            self._look = look_of(self.decoder.example or frame, self._notices)
             self._planar = planar(self._look) if planar else None
         look = self._look
         duration = int(frame.duration or 0)

@@ -28,6 +28,7 @@ from .containers.spherical import STEREO_NAMES, stereo_box
 from .encoders import (
     EncoderOptions,
     calm_threads,
+    device_advice,
     encoder_pixels,
     encoder_rate,
     encoder_settings,
@@ -150,8 +151,9 @@ class VideoWriter:
         try:
             yield
         except (av.FFmpegError, ValueError, TypeError) as error:
+            advice = device_advice(self._options.codec) if self._is_first else ""
             raise OutputError(
-                f"the {self._suffix} video cannot be written ({one_line(error)})"
+                f"the {self._suffix} video cannot be written ({one_line(error)}){advice}"
             ) from error
 
     def planar_format(self, look: VideoLook) -> EncoderPixels | None:

@@ -122,6 +122,16 @@ def test_stages_lie_beside_the_times(tmp_path: Path) -> None:
     assert main(["latency", "edge", "edge", "--stages"]) == 2
 
 
+def test_operators_are_printed_with_their_share(capsys: pytest.CaptureFixture[str]) -> None:
+    size = ["--size", "256x192", "--runs", "3", "--threads", "1", "--no-memory"]
+    assert main(["latency", "edge", "--operators", *size]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "network" in line]
+    shares = {words[1]: float(words[4].rstrip("%")) for words in lines}
+    assert sum(shares.values()) == pytest.approx(100, abs=2)
+    assert max(shares, key=lambda name: shares[name]) == lines[0][1] == "Conv"
+    assert main(["latency", "edge", "dcp", "--operators"]) == 2
+
+
 def test_a_backend_that_is_not_here_gives_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     if main(["latency", "edge", "--backends", "tensorrt", "--size", "64x64", "--runs", "1"]):
         assert capsys.readouterr().err.count("\n") == 1

@@ -105,11 +105,32 @@ def test_a_video_too_large_to_wait_in_memory_is_dehazed_the_same(
     source = make_video(frames=30)
     one_pass = run(source, tmp_path / "one.mkv")
     monkeypatch.setattr(video, "_LOOK_AHEAD_BYTES", 0)
+    monkeypatch.setattr(video, "free_bytes", lambda: 0)
     two_passes = run(source, tmp_path / "two.mkv")
     assert one_pass.frames == two_passes.frames == 30
     assert one_pass.haze_frames == pytest.approx(two_passes.haze_frames, abs=0.02)
     pairs = zip(codes(tmp_path / "one.mkv"), codes(tmp_path / "two.mkv"), strict=True)
     assert max(difference(one[0], two[0]) for one, two in pairs) < 2
+
+
+def test_a_video_is_decoded_once_where_a_fourth_of_the_free_memory_holds_three_seconds(
+    make_video: VideoMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+
+    class CountedReader(VideoReader):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            opened.append(given)
+            super().__init__(*given, **named)
+
+    monkeypatch.setattr(video, "VideoReader", CountedReader)
+    monkeypatch.setattr(video, "_LOOK_AHEAD_BYTES", 0)
+    source = make_video(frames=5)
+    for free_mib, readers in ((64, 1), (1, 2)):
+        monkeypatch.setattr(video, "free_bytes", lambda mib=free_mib: mib << 20)
+        opened.clear()
+        run(source, tmp_path / f"{readers}.mkv")
+        assert len(opened) == readers
 
 
 def test_frames_are_seen_ahead_and_come_in_their_order(make_video: VideoMaker) -> None:

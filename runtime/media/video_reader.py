@@ -48,6 +48,8 @@ _THIS_FILE_ALONE = {
 """Not concat, hls, dash, sdp or imf, which FFmpeg tells by the content under any name: a list
 that is called a video would bring the pictures of its neighbours into the result."""
 
+_MOST_WAITING = 25
+"""Frames without times that wait for one; a stream without any times begins at its start."""
 _EARLY_SECONDS = 1.0
 """Seconds without packets at the end of a Matroska file that are worth a word."""
 
@@ -226,7 +228,7 @@ class VideoReader:
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts: int | None = None
         started = time.perf_counter()
-        for item in self._decoded():
+        for item in self._from_first_time():
             if isinstance(item, Packet):
                 yield item
             else:
@@ -256,6 +258,28 @@ class VideoReader:
                 f"the last packet ends at {self._end_seconds:.1f} s, though the header says "
                 f"{said:.1f} s; the file may be damaged"
             )
+
+    def _from_first_time(self) -> Iterator[VideoFrame | Packet[Any]]:
+        """The same as `_decoded`, where frames before the first with a time have those before it.
+
+        Matroska has no times for what begins before zero, and its sound may begin there, too.
+        """
+        waiting: list[VideoFrame] = []
+        waits = True
+        for item in self._decoded():
+            if not waits or isinstance(item, Packet):
+                yield item
+                continue
+            waiting.append(item)
+            if item.pts is None and len(waiting) < _MOST_WAITING:
+                continue
+            if item.pts is not None:
+                step = item.duration or round(1 / (self.frame_rate * self.time_base))
+                for back, frame in enumerate(reversed(waiting)):
+                    frame.pts = item.pts - back * step
+            yield from waiting
+            waiting, waits = [], False
+        yield from waiting
 
     def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
         """Whole frames with their times, and the packets of the other streams."""

@@ -231,7 +231,7 @@ class VideoWriter:
         )
         self._set_up(stream.codec_context, size)
         stream.time_base = stream.codec_context.time_base
-        stream.metadata.update(kept_tags(source.tags))
+        stream.metadata.update(kept_tags(source.tags, self._suffix))
         stream.disposition = Disposition(source.disposition & ~int(Disposition.attached_pic))
         if self._pixels.layout.alpha and self._suffix in _MATROSKA:
             stream.metadata["alpha_mode"] = "1"
@@ -277,7 +277,8 @@ class VideoWriter:
         """Says which languages, titles, flags and chapters the finished file does not hold."""
         source, stream = self._source, self._stream
         assert stream is not None
-        words = StreamWords(stream.index, source.tags, int(stream.disposition))
+        tags = kept_tags(source.tags, self._suffix)
+        words = StreamWords(stream.index, tags, int(stream.disposition))
         tell_lost_words(
             self._path,
             [words, *self._copies.words],

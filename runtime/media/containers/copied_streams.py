@@ -51,6 +51,17 @@ TS_SOUND = frozenset(
 """The sound that an MPEG transport stream holds."""
 _STALE_TAGS = ("encoder", "duration", "bps", "number_of_", "_statistics_", "rotate", "alpha_mode")
 
+_QUICKTIME_LANGUAGES = {
+    "deu": "ger",
+    "ell": "gre",
+    "isl": "ice",
+    "nld": "dut",
+    "sqi": "alb",
+    "swe": "sve",
+    "zho": "chi",
+}
+"""FFmpeg's names of QuickTime's languages, where they are not those of ISO 639-2/T (8.0)."""
+
 
 class CopiedStreams:
     """The streams of a source beside the dehazed one, in the file that is written.
@@ -99,9 +110,10 @@ class CopiedStreams:
         return copy
 
     def _describe(self, copy: Stream, stream: Stream) -> None:
-        copy.metadata.update(kept_tags(stream.metadata))
+        tags = kept_tags(stream.metadata, self._suffix)
+        copy.metadata.update(tags)
         copy.disposition = stream.disposition
-        words = StreamWords(copy.index, dict(stream.metadata), int(stream.disposition))
+        words = StreamWords(copy.index, tags, int(stream.disposition))
         self.words.append(words)
 
     def _add_sound(self, stream: Stream) -> None:
@@ -166,7 +178,7 @@ class CopiedStreams:
         copy = self._container.add_attachment(
             name, stream.mimetype or "application/octet-stream", stream.data
         )
-        copy.metadata.update(kept_tags(stream.metadata))
+        copy.metadata.update(kept_tags(stream.metadata, self._suffix))
 
     def _add_data(self, stream: Stream) -> None:
         if "timecode" in stream.metadata and self._suffix in _MP4 | {".mkv", ".webm"}:
@@ -201,6 +213,13 @@ class CopiedStreams:
         return packet
 
 
-def kept_tags(tags: dict[str, str]) -> dict[str, str]:
-    """A stream's tags without those that its new form makes false."""
-    return {k: v for k, v in tags.items() if not k.lower().startswith(_STALE_TAGS)}
+def kept_tags(tags: dict[str, str], suffix: str) -> dict[str, str]:
+    """A stream's tags without those that its new form makes false.
+
+    Args:
+        suffix: of the file that is to hold them, in lower case.
+    """
+    kept = {k: v for k, v in tags.items() if not k.lower().startswith(_STALE_TAGS)}
+    if suffix == ".mov" and (language := kept.get("language")):
+        kept["language"] = _QUICKTIME_LANGUAGES.get(language, language)
+    return kept

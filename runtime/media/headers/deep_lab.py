@@ -69,4 +69,5 @@ def _converted(numbers: NDArray[np.uint16]) -> NDArray[Any]:
     linear = np.clip(light @ np.transpose(_SRGB_OF_XYZ), 0, 1)
     curved = 1.055 * linear ** (1 / 2.4) - 0.055
     srgb = np.where(linear <= 0.0031308, 12.92 * linear, curved)
-    return np.rint(srgb[..., ::-1] * 65535)
+    codes: NDArray[Any] = np.rint(srgb[..., ::-1] * 65535)
+    return codes

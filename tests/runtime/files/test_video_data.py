@@ -390,6 +390,18 @@ def test_languages_titles_flags_and_attachments_are_kept(
     assert stream_of(tmp_path / "out.mp4")["tags"]["language"] == "jpn"
 
 
+@pytest.mark.parametrize("language", ["deu", "fra", "nld", "swe", "zho", "eng"])
+def test_a_quicktime_file_knows_languages_by_names_of_its_own(
+    language: str, tmp_path: Path
+) -> None:
+    frames = [flat("yuv420p", (9, 99, 99))] * 3
+    source = write(tmp_path / "in.mkv", frames, "libx264", tags={"language": language})
+    _, notices = run(source, tmp_path / "out.mov")
+    assert notices == []
+    own = {"deu": "ger", "nld": "dut", "swe": "sve", "zho": "chi"}
+    assert stream_of(tmp_path / "out.mov")["tags"]["language"] == own.get(language, language)
+
+
 def test_a_timecode_is_kept(tmp_path: Path) -> None:
     tags = {"timecode": "01:02:03:04"}
     source = write(tmp_path / "in.mov", [flat("yuv420p", (9, 99, 99))] * 3, "libx264", tags=tags)

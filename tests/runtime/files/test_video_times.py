@@ -102,3 +102,21 @@ def test_two_recordings_joined_follow_each_other(make_film: Maker, tmp_path: Pat
     assert steps.min() > 0 and steps.max() < 0.3
     sound = np.diff(_sound_times(result))
     assert sound.min() > 0 and sound.max() < 0.1
+
+
+def test_what_begins_before_zero_stays_beside_its_sound(make_film: Maker, tmp_path: Path) -> None:
+    """Matroska's reader gives frames before zero no times, but sound has them."""
+    film, source = make_film("film.mp4"), tmp_path / "in.mkv"
+    options = {"avoid_negative_ts": "disabled"}
+    with av.open(str(film)) as before, av.open(str(source), "w", options=options) as after:
+        copies = [after.add_stream_from_template(stream) for stream in before.streams]
+        for packet in before.demux():
+            if packet.dts is not None and packet.pts is not None:
+                shift = round(0.48 / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = copies[packet.stream.index]
+                after.mux(packet)
+    target = _dehazed(source)
+    assert len(video_times(target)) == 25
+    ahead = video_times(film)[0] - _sound_times(film)[0]
+    assert video_times(target)[0] - _sound_times(target)[0] == pytest.approx(ahead, abs=0.01)

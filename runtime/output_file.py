@@ -211,11 +211,20 @@ def remove_leftovers(folder: Path) -> list[Path]:
             if path in _open if ours else _is_alive(pid):
                 continue
             with suppress(OSError):
-                if found["stem"] and entry.stat(follow_symlinks=False).st_size:
-                    kept.append(_recovered(path, found["stem"]))
+                stem, size = found["stem"], entry.stat(follow_symlinks=False).st_size
+                if stem and size and not _is_finished(path, stem):
+                    kept.append(_recovered(path, stem))
                 else:
                     path.unlink()
     return kept
+
+
+def _is_finished(unfinished: Path, stem: str) -> bool:
+    """Returns whether the file has its name, too: the last run got so far, but not further."""
+    try:
+        return unfinished.samefile(unfinished.with_name(f"{stem}{unfinished.suffix}"))
+    except OSError:
+        return False
 
 
 def _recovered(unfinished: Path, stem: str) -> Path:

@@ -58,8 +58,27 @@ class Fault:
     number: int
     error: int
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What `failing_calls.c` reads from the environment."""
+        return {
+            "FAULT_CALL": self.call,
+            "FAULT_NUMBER": str(self.number),
+            "FAULT_ERRNO": str(self.error),
+        }
+
     def __str__(self) -> str:
         return f"{self.call} {self.number}: {errno.errorcode[self.error]}"
+
+
+def faults_of(calls: Counter[str]) -> list[Fault]:
+    """Every call of a run, once with each error that it may meet."""
+    return [
+        Fault(call, number, error)
+        for call, errors in ERRORS.items()
+        for number in range(1, calls[call] + 1)
+        for error in errors
+    ]
 
 
 def build(folder: Path) -> Path | None:
@@ -73,12 +92,73 @@ def build(folder: Path) -> Path | None:
     return library
 
 
+def run_preloaded(folder: Path) -> None:
+    """Begins this program anew with the library, built in `folder`, unless it has it."""
+    if _PRELOADED in os.environ:
+        return
+    library = build(folder)
+    if library is None:
+        sys.exit("needs Linux and a C compiler, cc")
+    environment = {**os.environ, "LD_PRELOAD": str(library), _PRELOADED: "1"}
+    sys.exit(subprocess.run([sys.executable, *sys.argv], env=environment).returncode)
+
+
 @dataclass(frozen=True)
 class Run:
     """A run that has ended."""
 
     code: int
     stderr: str
+
+
+def start_in_fork(
+    arguments: list[str], printed: Path, settings: dict[str, str], stdin: int | None = None
+) -> int:
+    """Starts the command in a fork of this process; returns the fork's number.
+
+    Args:
+        printed: the file that takes standard error.
+        settings: of the environment: which call fails.
+        stdin: the descriptor to read from.
+    """
+    printed.write_text("")
+    if child := os.fork():
+        return child
+    os.environ.update(settings)
+    if stdin is not None:
+        os.dup2(stdin, 0)
+        os.closerange(3, 256)  # the other end of the pipe
+    _run_and_exit(arguments, printed)
+    raise AssertionError("it has exited")
+
+
+def ended(child: int, deadline: float) -> int:
+    """The exit code of a fork, which is killed at the deadline (of time.monotonic)."""
+    while (found := os.waitpid(child, os.WNOHANG))[0] == 0:
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            found = os.waitpid(child, 0)
+            break
+        time.sleep(0.002)
+    return os.waitstatus_to_exitcode(found[1])
+
+
+def _run_and_exit(arguments: list[str], printed: Path) -> None:
+    """What the interpreter does with the command, in the fork."""
+    from dehaze.runtime.cli import main as dehaze_run
+    from dehaze.runtime.output_file import flush_folders
+
+    code = 1
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(os.open(printed, os.O_WRONLY), 2)
+        code = dehaze_run(arguments)
+        flush_folders()  # by itself at the exit of an interpreter
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
 
 
 class Workplace:
@@ -89,7 +169,7 @@ class Workplace:
         self._files = folder.resolve() / "files"
         self.hazy, self.clear = self._files / "hazy", self._files / "clear"
         self.hazy.mkdir(parents=True)
-        _import_all()
+        import_all()
         for index in range(3):
             cv2.imwrite(str(self.hazy / f"{index}.png"), _picture(index))
         _write_video(self.hazy / "video.mp4")
@@ -101,56 +181,20 @@ class Workplace:
         self.calls = Counter(line.split()[0] for line in self._log.read_text().splitlines())
         self._results = _contents(self.clear)
 
-    def faults(self) -> list[Fault]:
-        """Every call of a run, once with each error that it may meet."""
-        return [
-            Fault(call, number, error)
-            for call, errors in ERRORS.items()
-            for number in range(1, self.calls[call] + 1)
-            for error in errors
-        ]
-
     def run(self, kill_after: float | None = None, **settings: str) -> Run:
         """Runs the command in a fork; after `kill_after` seconds it is killed."""
-        child = os.fork()
-        if child == 0:
-            os.environ.update(settings, FAULT_FOLDER=f"{self._files}/")
-            self._run_and_exit()
+        arguments = [str(self.hazy), str(self.clear), "--threads", "1"]
+        settings["FAULT_FOLDER"] = f"{self._files}/"
+        child = start_in_fork(arguments, self._printed, settings)
         deadline = time.monotonic() + (_HANGS_SECONDS if kill_after is None else kill_after)
-        while (ended := os.waitpid(child, os.WNOHANG))[0] == 0:
-            if time.monotonic() > deadline:
-                os.kill(child, signal.SIGKILL)
-                ended = os.waitpid(child, 0)
-                break
-            time.sleep(0.002)
-        code = os.waitstatus_to_exitcode(ended[1])
-        self.codes[code] += 1
-        return Run(code, self._printed.read_text(errors="replace"))
-
-    def _run_and_exit(self) -> None:
-        """What the interpreter does with the command, in the fork."""
-        from dehaze.runtime.cli import main as dehaze_run
-        from dehaze.runtime.output_file import flush_folders
-
-        code = 1
-        try:
-            printed = os.open(self._printed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            os.dup2(printed, 2)
-            code = dehaze_run([str(self.hazy), str(self.clear), "--threads", "1"])
-            flush_folders()  # by itself at the exit of an interpreter
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+        run = Run(ended(child, deadline), self._printed.read_text(errors="replace"))
+        self.codes[run.code] += 1
+        return run
 
     def wrong_after(self, fault: Fault) -> list[str]:
         """What a run with this fault did that it must not; empty where all is well."""
         shutil.rmtree(self.clear, ignore_errors=True)
-        run = self.run(
-            FAULT_CALL=fault.call, FAULT_NUMBER=str(fault.number), FAULT_ERRNO=str(fault.error)
-        )
+        run = self.run(**fault.settings)
         wrong = self.wrong_files()
         lines = [line for line in run.stderr.splitlines() if not line.startswith("backend: ")]
         missing = self._results.keys() - _contents(self.clear).keys()
@@ -200,7 +244,7 @@ class Workplace:
         return wrong
 
 
-def _import_all() -> None:
+def import_all() -> None:
     """Imports what the runs need, none of which starts a thread."""
     import onnxruntime  # noqa: F401
 
@@ -262,12 +306,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if _PRELOADED not in os.environ:
-            library = build(folder)
-            if library is None:
-                sys.exit("needs Linux and a C compiler, cc")
-            environment = {**os.environ, "LD_PRELOAD": str(library), _PRELOADED: "1"}
-            return subprocess.run([sys.executable, *sys.argv], env=environment).returncode
+        run_preloaded(folder)
         if options.fsync:
             pairs = list(fsync_seconds(folder, options.fsync, options.rounds))
             print("seconds with and without:", *(f"{a:.2f}/{b:.2f}" for a, b in pairs))
@@ -282,7 +321,7 @@ def _judged(place: Workplace, options: argparse.Namespace) -> int:
     if options.kills:
         verdicts = place.kills(options.kills, options.seed)
     else:
-        faults = place.faults()
+        faults = faults_of(place.calls)
         chosen = faults[:: max(1, len(faults) // options.points)] if options.points else faults
         verdicts = ((str(fault), place.wrong_after(fault)) for fault in chosen)
     count = bad = 0

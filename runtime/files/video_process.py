@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..dehazer import Dehazer, open_dehazer
+from ..errors import DehazeError, InputError
 from ..isolated.process import IsolatedProcess, be_quiet, limit_seconds, serve
 from ..media.notices import Notices
 
@@ -43,7 +44,13 @@ class VideoProcess(IsolatedProcess):
             DehazeError: as `open_dehazer`, or the system has no room for another process.
         """
         self.start()
-        backend: str = self.ask(self._model)
+        try:
+            backend: str = self.ask(self._model)
+        except InputError as error:  # of no file: there is none yet
+            raise DehazeError("the process that dehazes videos ended with the model") from error
+        except BaseException:
+            self.close()  # not to be taken for one that is ready
+            raise
         return backend
 
     def dehaze(

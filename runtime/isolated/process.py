@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ..errors import DehazeError, InputError, one_line
 from .messages import received, send
@@ -29,6 +29,8 @@ _WHY = {
     "SIGXCPU": "it took too much processor time",
     "SIGKILL": "it was killed, perhaps for the memory that it took",
 }
+
+P = TypeVar("P", bound="IsolatedProcess")
 
 
 class IsolatedProcess:
@@ -120,7 +122,7 @@ class IsolatedProcess:
             process.wait()
             _close_pipes(process)
 
-    def __enter__(self) -> IsolatedProcess:
+    def __enter__(self: P) -> P:
         return self
 
     def __exit__(self, *error: object) -> None:

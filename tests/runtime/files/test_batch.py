@@ -325,6 +325,23 @@ def test_leftovers_of_dead_runs_go_and_others_stay(tmp_path: Path) -> None:
     assert remove_leftovers(tmp_path / "nowhere") == []
 
 
+def test_a_recording_that_has_its_name_already_is_not_recovered_again(tmp_path: Path) -> None:
+    """A run that was killed, or could not remove the unfinished name, leaves both."""
+    with finished_output(tmp_path / "a.png", overwrite=False) as ours:
+        machine = ours.name.split("-")[0]
+        ours.touch()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in ("done", "other"):
+        left = tmp_path / f"{machine}-{dead.pid}-0.part.{name}.mp4"
+        left.write_text("frames")
+    (tmp_path / "done.mp4").hardlink_to(tmp_path / f"{machine}-{dead.pid}-0.part.done.mp4")
+    (tmp_path / "other.mp4").write_text("frames of another run")
+    assert remove_leftovers(tmp_path) == [tmp_path / "other-recovered.mp4"]
+    names = ["a.png", "done.mp4", "other-recovered.mp4", "other.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+
+
 def test_a_link_that_lies_in_wait_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

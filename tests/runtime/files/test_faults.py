@@ -22,7 +22,7 @@ from fuzz_media import fuzz
 from dehaze.runtime.files.plan import plan_jobs
 
 MUTATIONS = 1000
-FAULT_RUNS = Path(__file__).parents[2] / "fault_runs.py"
+TESTS = Path(__file__).parents[2]
 
 
 def test_damaged_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
@@ -150,20 +150,26 @@ def test_an_unreadable_folder_of_a_tree_fails_alone(
 
 def test_a_system_call_that_fails_costs_its_file_alone() -> None:
     """All of them: python tests/fault_runs.py."""
-    outcome = fault_runs("--points", "6")
+    outcome = last_line_of("fault_runs.py", "--points", "6")
     assert int(outcome.split()[0]) >= 6, outcome
 
 
 def test_a_batch_that_is_killed_is_done_by_the_next_one() -> None:
     """More: python tests/fault_runs.py --kills 100."""
-    assert fault_runs("--kills", "2").startswith("2 points, 0 wrong")
+    assert last_line_of("fault_runs.py", "--kills", "2").startswith("2 points, 0 wrong")
 
 
-def fault_runs(*arguments: str) -> str:
-    """The last line of tests/fault_runs.py."""
+def test_a_recording_is_readable_up_to_a_fault_and_up_to_a_kill() -> None:
+    """More: python tests/fault_recordings.py."""
+    outcome = last_line_of("fault_recordings.py", "--points", "1", "--kills", "1")
+    assert outcome.startswith("2 points, 0 wrong")
+
+
+def last_line_of(tool: str, *arguments: str) -> str:
+    """The last line that a tool of tests/ prints."""
     if sys.platform != "linux" or not shutil.which("cc"):
         pytest.skip("needs Linux and a C compiler, cc")
-    command = [sys.executable, str(FAULT_RUNS), *arguments]
+    command = [sys.executable, str(TESTS / tool), *arguments]
     run = subprocess.run(command, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     return run.stdout.splitlines()[-1]

@@ -17,6 +17,11 @@ import pytest
 from av.packet import Packet
 from conftest import error_lines, picture, video_frames
 
+from dehaze.runtime.errors import DehazeError
+from dehaze.runtime.files.video_process import VideoProcess
+from dehaze.runtime.media.notices import Notices
+from dehaze.runtime.model.shipped import model_path
+
 RUN = [sys.executable, "-m", "dehaze.runtime.cli"]
 FRAMES = 12
 # Python imports it at its start, in every process: the program itself would crash, too.
@@ -130,6 +135,23 @@ def test_a_batch_is_stopped_within_a_video(
 def children_of(pid: int) -> list[int]:
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     return [int(word) for word in text.split()]
+
+
+def test_a_model_that_is_gone_behind_a_crash_fails_each_video(
+    hazy: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process opens it again for the next video, and must not take that for the model."""
+    monkeypatch.setenv("PYTHONPATH", environment["PYTHONPATH"])
+    model = hazy / "model.onnx"
+    model.write_bytes(model_path("edge").read_bytes())
+    clip = hazy / "a.mkv"
+    write_clip(clip, b"SEGV")
+    with VideoProcess(model=model, threads=1) as worker:
+        worker.open()
+        model.unlink()
+        for error in ("SIGSEGV", "model.onnx", "model.onnx"):
+            with pytest.raises(DehazeError, match=error):
+                worker.dehaze(clip, hazy / "out.mkv", None, None, Notices())
 
 
 def test_a_model_that_cannot_be_opened_is_told_once(hazy: Path) -> None:

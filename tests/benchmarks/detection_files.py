@@ -32,6 +32,7 @@ def save_detector(
     *,
     side: int | None = SIDE,
     names: Sequence[str] | None = tuple(COLOURS),
+    unseen: int = 0,
 ) -> Path:
     """A detector of coloured blocks; the score of a colour is how far it stands out beyond LIMIT.
 
@@ -39,8 +40,9 @@ def save_detector(
         head: the form of its outputs, see `heads`.
         side: pixels along its input; None leaves it open and writes 64 into the metadata.
         names: class names for the metadata, None for none.
+        unseen: number of further classes, which it never finds.
     """
-    kernel = np.zeros((3, 3, BLOCK, BLOCK), np.float32)
+    kernel = np.zeros((3 + unseen, 3, BLOCK, BLOCK), np.float32)
     for colour in range(3):
         kernel[colour] = -0.5 / BLOCK**2
         kernel[colour, colour] = 1 / BLOCK**2
@@ -50,8 +52,8 @@ def save_detector(
     corners = np.stack([x - 4, y - 4, x + 4, y + 4]).astype(np.float32)
     constants: dict[str, NDArray[Any]] = {
         "kernel": kernel,
-        "bias": np.full(3, -LIMIT, np.float32),
-        "shape": np.array([1, 3, cells * cells]),
+        "bias": np.full(3 + unseen, -LIMIT, np.float32),
+        "shape": np.array([1, 3 + unseen, cells * cells]),
         "boxes": boxes[None],
         "shares": boxes.T[None] / SIDE,
         "corners": corners.T[None],

@@ -124,6 +124,49 @@ def test_classes_are_matched_by_name_and_what_is_left_out_is_said(
     )
 
 
+RTTS_XML = """<annotation verified="no">
+  <folder>JPEGImages</folder><filename>{name}</filename><source><database>RTTS</database></source>
+  <size><width>64</width><height>64</height><depth>3</depth></size><segmented>0</segmented>
+  {objects}
+</annotation>
+"""
+RTTS_OBJECT = """<object><name>{name}</name><pose>Unspecified</pose><truncated>0</truncated>
+  <difficult>0</difficult><bndbox><xmin>{left}</xmin><ymin>25</ymin><xmax>{right}</xmax>
+  <ymax>32</ymax></bndbox></object>"""
+COCO_BEGINS = ("person", "bicycle", "car", "motorcycle", "airplane", "bus")
+
+
+def test_rtts_meets_a_detector_of_cocos_80_classes_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its layout and words: 'motorbike' is COCO's motorcycle, and 'bus' has another number."""
+    colours = {"person": "red", "bicycle": "green", "car": "blue"}
+    for number in range(3):
+        name, objects = f"AM_Bing_{number}", ""
+        for column, label in enumerate((*colours, "bus", "motorbike")):
+            place = {"left": column * 8 + 1, "right": column * 8 + 8}
+            objects += RTTS_OBJECT.format(name=label, **place)
+        blocks = [(colour, column, 3) for column, colour in enumerate(colours.values())]
+        write(tmp_path / "RTTS" / "JPEGImages" / f"{name}.png", scene(blocks))
+        xml = tmp_path / "RTTS" / "Annotations" / f"{name}.xml"
+        xml.parent.mkdir(exist_ok=True)
+        xml.write_text(RTTS_XML.format(name=name, objects=objects))
+    (tmp_path / "RTTS" / "ImageSets" / "Main").mkdir(parents=True)
+    (tmp_path / "RTTS" / "ImageSets" / "Main" / "test.txt").write_text("AM_Bing_0\nAM_Bing_1\n")
+    names = (*COCO_BEGINS, *(f"class {number}" for number in range(6, 80)))
+    save_detector(tmp_path / "yolo.onnx", names=names, unseen=77)
+    options = ["--detector", str(tmp_path / "yolo.onnx"), "--data", str(tmp_path / "RTTS")]
+    assert main(["detect", "none", *options, "--json", str(tmp_path / "d.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "3 hazy pictures, 15 objects; measured: bicycle, bus, car, motorbike, person" in printed
+    assert "left out" not in printed
+    (row,) = read_result(tmp_path / "d.json").rows(DetectionRow)
+    # Persons, bicycles and cars are all found, buses and motorbikes not: (1 + 1 + 1 + 0 + 0) / 5.
+    assert row.means == pytest.approx({"map": 0.6, "map50": 0.6})
+    found = {name: figures["map50"] for name, figures in row.classes.items()}
+    assert found == {"bicycle": 1, "bus": 0, "car": 1, "motorbike": 0, "person": 1}
+
+
 def test_mistakes_are_told_before_anything_is_measured(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

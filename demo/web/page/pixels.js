@@ -1,7 +1,7 @@
 /* The two passes over a picture's pixels, in WebGL 2: the thumbnail before the estimator and the
    apply after it. `dehaze.runtime` has the same two in pixel_passes.py. */
 
-import { APPLY, BLOCK_SUMS, EVERYWHERE } from "./shaders.js";
+import { applyWith, BLOCK_SUMS, EVERYWHERE } from "./shaders.js";
 
 /** WebGL 2 is missing. */
 export class NoWebGL extends Error {}
@@ -16,11 +16,11 @@ export class Pixels {
     if (!gl) throw new NoWebGL();
     this.gl = gl;
     this.blockSums = program(gl, BLOCK_SUMS, ["hazy", "stride"]);
-    this.apply = program(gl, APPLY, ["hazy", "gains", "biases", "cell", "strength"]);
+    this.applies = {}; // programs, by texels per cell of the grid
     this.sums = gl.createRenderbuffer();
     this.sumsTarget = gl.createFramebuffer();
-    this.gains = texture(gl);
-    this.biases = texture(gl);
+    this.grid = texture(gl);
+    this.spare = null; // a frame that was released, for the next one of its size
   }
 
   /** The longest side of a picture, in pixels, that this browser can take. */
@@ -32,14 +32,22 @@ export class Pixels {
 
   /** Brings a bitmap to the GPU; `show` or `release` takes it from there. */
   load(bitmap) {
-    const { gl } = this;
+    const { gl, spare } = this;
+    const { width, height } = bitmap;
+    if (spare?.width === width && spare.height === height) {
+      this.spare = null;
+      gl.bindTexture(gl.TEXTURE_2D, spare.hazy);
+      gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
+      return { hazy: spare.hazy, width, height };
+    }
     const hazy = texture(gl);
     gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA8, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    return { hazy, width: bitmap.width, height: bitmap.height };
+    return { hazy, width, height };
   }
 
   release(frame) {
-    this.gl.deleteTexture(frame.hazy);
+    if (this.spare) this.gl.deleteTexture(this.spare.hazy);
+    this.spare = frame;
   }
 
   /** Means of square blocks: (3, rows, columns) RGB in [0, 1]. Beyond the picture its last row and
@@ -69,10 +77,7 @@ export class Pixels {
       @param cell pixels per cell of the grid. */
   show(frame, grid, cell, strength) {
     if (this.shown && this.shown.frame !== frame) this.release(this.shown.frame);
-    this.shown = { frame, cell };
-    const gainCount = grid.channels - 3;
-    this.loadGrid(this.gains, grid, (colour) => (gainCount === 1 ? 0 : colour));
-    this.loadGrid(this.biases, grid, (colour) => gainCount + colour);
+    this.shown = { frame, cell, texels: this.loadGrid(grid) };
     const { canvas } = this;
     if (canvas.width !== frame.width || canvas.height !== frame.height) {
       canvas.width = frame.width;
@@ -83,25 +88,24 @@ export class Pixels {
 
   /** Draws what was shown last with another strength: 0 is the picture itself, 1 takes all haze. */
   drawShown(strength) {
-    const { gl, canvas, gains, biases } = this;
-    const { frame, cell } = this.shown;
+    const { gl, canvas, grid, applies } = this;
+    const { frame, cell, texels } = this.shown;
+    applies[texels] ??= program(gl, applyWith(texels), ["hazy", "grid", "cell", "strength"]);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-    const textures = { hazy: frame.hazy, gains, biases };
-    this.draw(this.apply, canvas.width, canvas.height, textures, { cell }, { strength });
+    const textures = { hazy: frame.hazy, grid };
+    this.draw(applies[texels], canvas.width, canvas.height, textures, { cell }, { strength });
   }
 
-  loadGrid(target, { values, rows, columns, channels }, channelOf) {
+  /** Brings the grid to the GPU; returns how many texels a cell takes, see `applyWith`. */
+  loadGrid({ values, rows, columns, channels }) {
     const { gl } = this;
-    const texels = new Float32Array(4 * rows * columns);
-    for (let colour = 0; colour < 3; colour++) {
-      const channel = channelOf(colour);
-      for (let i = 0; i < rows * columns; i++)
-        texels[4 * i + colour] = values[channels * i + channel];
-    }
-    gl.bindTexture(gl.TEXTURE_2D, target);
+    const texels = channels === 4 ? 1 : 2;
+    gl.bindTexture(gl.TEXTURE_2D, this.grid);
     gl.texImage2D(
-      gl.TEXTURE_2D, 0, gl.RGBA32F, columns, rows, 0, gl.RGBA, gl.FLOAT, texels,
+      gl.TEXTURE_2D, 0, gl.RGBA32F, texels * columns, rows, 0, gl.RGBA, gl.FLOAT,
+      texels === 1 ? values : threeAndThree(values),
     );
+    return texels;
   }
 
   draw({ id, places }, width, height, textures, integers, floats = {}) {
@@ -118,6 +122,14 @@ export class Pixels {
     gl.drawArrays(gl.TRIANGLES, 0, 3);
     gl.activeTexture(gl.TEXTURE0);
   }
+}
+
+/** Three gains and three biases of each cell as two texels of four numbers. */
+function threeAndThree(values) {
+  const padded = new Float32Array((values.length / 3) * 4);
+  for (let i = 0; i < values.length / 3; i++)
+    for (let colour = 0; colour < 3; colour++) padded[4 * i + colour] = values[3 * i + colour];
+  return padded;
 }
 
 function texture(gl) {

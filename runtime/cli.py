@@ -266,7 +266,7 @@ def _default_threads(jobs: list[Job]) -> int | None:
 
 
 def _is_worth_compiling(jobs: list[Job]) -> bool:
-    """A video always, pictures where there are several: numba needs half a second to begin."""
+    """A video always, pictures where there are several: compiling needs seconds the first time."""
     return len(jobs) > _FEW_PICTURES or not _has_pictures_alone(jobs)
 
 

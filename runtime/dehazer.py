@@ -17,7 +17,7 @@ from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
-    from .haze.plane_passes import PlanarFrame  # with numba, which no picture needs
+    from .haze.plane_passes import PlanarFrame
     from .trt.options import TensorRTOptions
 
     P = TypeVar("P", bound=PlanarFrame)
@@ -46,9 +46,9 @@ def open_dehazer(
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
         backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
             says what does and why.
-        compiled: whether the passes over all pixels are compiled, which takes half a second here
-            (some seconds the first time) and pays from some 25 million pixels on. The pixels are
-            the same.
+        compiled: whether the passes over all pixels are compiled, which takes some seconds the
+            first time and 0.1 s from then on, and is not worth it for a few pictures. The pixels
+            are the same.
 
     Raises:
         ModelError: no such model, or not a model of ours.

@@ -1,9 +1,8 @@
 """The two passes over a frame's pixels: the thumbnail before the estimator, the apply after it.
 
-A few pictures are done with NumPy. For a video the passes are compiled by numba (some seconds once,
-then half a second at every start) for the machine's own vector units, x86 or Arm: the apply takes 2
-ms at 1920x1080 on two threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both
-give the same pixels.
+A few pictures are done with NumPy. For a video the passes are compiled by numba (some seconds,
+once) for the machine's own vector units, x86 or Arm: the apply takes 2 ms at 1920x1080 on two
+threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both give the same pixels.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def compile_passes() -> None:
     from . import compiled_passes
 
     _passes = compiled_passes
-    # Half a second for loading them, which is no frame's own time.
+    # Seconds where they were never compiled, which are no frame's own time.
     frame = np.zeros((1, 64, 64, 3), np.uint8)
     thumbnail_of(frame, 1)
     apply_grid(frame, Grid(np.ones((1, 8, 8, 4), np.float32), 8), 1)

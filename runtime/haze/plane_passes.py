@@ -67,7 +67,7 @@ def thumbnail_of_planes(frame: PlanarFrame, threads: int) -> Thumbnail:
     for plane, means, halves in zip(
         frame.planes, codes, ((0, 0), frame.halves, frame.halves), strict=True
     ):
-        work = partial(_average_rows, plane, height, width, *halves, means, stride)
+        work = partial(_average_strip, plane, height, width, *halves, means, stride)
         in_strips(work, codes.shape[1], threads)
     matrix = frame.matrix.astype(np.float64)
     back = np.linalg.inv(matrix[:, :3])
@@ -95,21 +95,31 @@ def apply_to_planes(frame: PlanarFrame, grid: Grid, out: PlanarFrame, threads: i
     height, width, _ = frame.shape
     rows = height >> frame.halves[1]
     limit = _F((1 << frame.depth) - 1)
-    work = partial(
-        _apply_rows,
-        *frame.planes,
-        *out.planes,
-        width,
-        *frame.halves,
-        cells,
-        grid.cell,
-        code.to_rgb,
-        code.from_rgb,
-        code.middle,
-        code.black,
-        code.white,
-        limit,
-    )
+
+    def work(first: int, last: int) -> None:
+        columns = width >> frame.halves[0]
+        _apply_rows(
+            *frame.planes,
+            *out.planes,
+            width,
+            *frame.halves,
+            cells,
+            grid.cell,
+            code.to_rgb,
+            code.from_rgb,
+            code.from_rgb[1:] / _F(1 << sum(frame.halves)),
+            code.middle,
+            code.black,
+            code.white,
+            limit,
+            np.empty((2, 2, width), np.float32),
+            np.empty((2, 4, columns), np.float32),
+            *np.empty((2, 3, width), np.float32),
+            *np.empty((2, width), np.float32),
+            first,
+            last,
+        )
+
     in_strips(work, rows, threads)
 
 
@@ -150,8 +160,7 @@ class _Code:
         return np.concatenate((gain, luma + self.black * (1 - gain), bias - luma), axis=2)
 
 
-@compiled
-def _average_rows(
+def _average_strip(
     plane: NDArray[Any],
     height: int,
     width: int,
@@ -163,9 +172,25 @@ def _average_rows(
     last: int,
 ) -> None:
     """Rows `first` to `last` of the (h, w) means of a plane, by blocks of the frame's pixels."""
+    sums = np.empty(width >> halves_x, np.uint32)
+    _average_rows(plane, height, width, halves_x, halves_y, means, stride, sums, first, last)
+
+
+@compiled
+def _average_rows(
+    plane: NDArray[Any],
+    height: int,
+    width: int,
+    halves_x: int,
+    halves_y: int,
+    means: NDArray[np.float32],
+    stride: int,
+    sums: NDArray[np.uint32],
+    first: int,
+    last: int,
+) -> None:
     columns = width >> halves_x
     unit = _F(1.0 / (stride * stride))
-    sums = np.empty(columns, np.uint32)
     for row in range(first, last):
         sums[:] = 0
         y = row * stride
@@ -299,7 +324,7 @@ def _store_chroma(
 ) -> None:
     """One plane's row from the sums of R, G and B."""
     r, g, b = sums[0], sums[1], sums[2]
-    of_r, of_g, of_b = weights
+    of_r, of_g, of_b = weights[0], weights[1], weights[2]
     base = middle + _F(0.5)
     if halves:
         for i in range(columns):
@@ -328,10 +353,17 @@ def _apply_rows(
     cell: int,
     to_rgb: NDArray[np.float32],
     from_rgb: NDArray[np.float32],
+    weights: NDArray[np.float32],
     middle: Any,
     black: Any,
     white: Any,
     limit: Any,
+    lines: NDArray[np.float32],
+    chroma: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    clear: NDArray[np.float32],
+    total: NDArray[np.float32],
     first: int,
     last: int,
 ) -> None:
@@ -340,13 +372,6 @@ def _apply_rows(
     step = _F(1.0 / cell)
     columns = width >> halves_x
     rows = 1 << halves_y
-    lines = np.empty((2, 2, width), np.float32)
-    chroma = np.empty((2, 4, columns), np.float32)
-    offsets = np.empty((3, width), np.float32)
-    sums = np.empty((3, width), np.float32)
-    clear = np.empty(width, np.float32)
-    total = np.empty(width, np.float32)
-    weights = from_rgb[1:] / _F(rows << halves_x)
     band = ((first << halves_y) + half) // cell
     up = 0
     _widen(cells[band], cell, halves_x, lines[0], chroma[0])

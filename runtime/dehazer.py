@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +11,7 @@ from .backends import Backend, OpenedSession, open_session
 from .errors import InputError, ModelError, UsageError
 from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
 from .haze.pixel_passes import apply_grid, compile_passes, thumbnail_of
+from .haze.strips import CORES
 from .model.contract import ModelContract
 from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     P = TypeVar("P", bound=PlanarFrame)
 
 __all__ = ["Dehazer", "open_dehazer"]
-
-_CORES = os.cpu_count() or 1
 
 
 def open_dehazer(
@@ -92,7 +90,7 @@ class Dehazer:
                 f"use strength 1 or another model"
             )
         self.strength = strength
-        self._threads = min(threads or _CORES, _CORES)
+        self._threads = min(threads or CORES, CORES)
 
     @property
     def backend(self) -> str:

@@ -8,10 +8,7 @@ threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both giv
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import cv2
@@ -21,12 +18,12 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from . import numpy_passes
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
+from .strips import in_strips
 
 __all__ = [
     "apply_grid",
     "check_grid",
     "compile_passes",
-    "in_strips",
     "reduced",
     "thumbnail_of",
     "thumbnail_sizes",
@@ -144,22 +141,3 @@ def thumbnail_sizes(height: int, width: int, stride: int) -> tuple[int, int]:
 def _flat_rows(frames: NDArray[Any]) -> NDArray[Any]:
     """(N, H, W, 3) as (N, H, 3 W): the loops run over numbers, not over pixels."""
     return frames.reshape(*frames.shape[:2], -1)
-
-
-def in_strips(work: Callable[[int, int], None], length: int, threads: int) -> None:
-    """Calls work(first, last) for as many parts of range(length) as there are threads."""
-    ends = [length * part // threads for part in range(threads + 1)]
-    others = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, threads)]
-    work(*ends[:2])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads that wait without spinning; numba's own would need libgomp or TBB."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="pixels")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads

@@ -15,19 +15,13 @@ from typing import Any
 import numpy as np
 
 from .cache import kept
+from .inlining import inlined
 from .kinds import Kind
 
 __all__ = ["compiled", "inlined"]
 
 _lock = threading.Lock()
 """One thread at a time may compile or load."""
-
-
-class inlined:  # noqa: N801  # a decorator
-    """A function that a compiled one calls."""
-
-    def __init__(self, function: Callable[..., None]) -> None:
-        self.function = function
 
 
 class compiled:  # noqa: N801  # a decorator

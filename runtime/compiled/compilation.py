@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
-from . import inlined, machine_code
+from . import machine_code
+from .inlining import inlined
 from .kinds import Kind
 
 __all__ = ["object_code"]
@@ -74,7 +75,7 @@ def _of_addresses(function: Callable[..., None], kinds: tuple[Kind, ...]) -> Any
     return names["call"]
 
 
-def _for_numba(function: Callable[..., None]) -> Any:
+def _for_numba(function: Callable[..., Any]) -> Any:
     """The function, with the inlined ones that it calls, as numba's."""
     assert isinstance(function, FunctionType)
     scope = dict(function.__globals__)

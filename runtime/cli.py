@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
 from collections.abc import Generator, Sequence
@@ -280,7 +279,7 @@ def _default_threads(jobs: list[Job]) -> int | None:
 
 
 def _is_worth_compiling(jobs: list[Job]) -> bool:
-    """A video always, pictures where there are several: numba needs half a second to begin."""
+    """A video always, pictures where there are several: compiling needs seconds the first time."""
     return len(jobs) > _FEW_PICTURES or not _has_pictures_alone(jobs)
 
 
@@ -289,7 +288,9 @@ def _has_pictures_alone(jobs: list[Job]) -> bool:
 
 
 def _cores_but_one() -> int:
-    return max(1, (os.cpu_count() or 2) - 1)
+    from .haze.strips import CORES
+
+    return max(1, CORES - 1)
 
 
 def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,19 +11,18 @@ from .backends import Backend, OpenedSession, open_session
 from .errors import InputError, ModelError, UsageError
 from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
 from .haze.pixel_passes import apply_grid, compile_passes, thumbnail_of
+from .haze.strips import CORES
 from .model.contract import ModelContract
 from .model.shipped import DEFAULT_MODEL, model_path
 from .session import DeepFrames, Session
 
 if TYPE_CHECKING:
-    from .haze.plane_passes import PlanarFrame  # with numba, which no picture needs
+    from .haze.plane_passes import PlanarFrame
     from .trt.options import TensorRTOptions
 
     P = TypeVar("P", bound=PlanarFrame)
 
 __all__ = ["Dehazer", "open_dehazer"]
-
-_CORES = os.cpu_count() or 1
 
 
 def open_dehazer(
@@ -46,9 +44,9 @@ def open_dehazer(
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
         backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
             says what does and why.
-        compiled: whether the passes over all pixels are compiled, which takes half a second here
-            (some seconds the first time) and pays from some 25 million pixels on. The pixels are
-            the same.
+        compiled: whether the passes over all pixels are compiled, which takes some seconds the
+            first time and 0.1 s from then on, and is not worth it for a few pictures. The pixels
+            are the same.
 
     Raises:
         ModelError: no such model, or not a model of ours.
@@ -92,7 +90,7 @@ class Dehazer:
                 f"use strength 1 or another model"
             )
         self.strength = strength
-        self._threads = min(threads or _CORES, _CORES)
+        self._threads = min(threads or CORES, CORES)
 
     @property
     def backend(self) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from .errors import ModelError, OperatorError, one_line
 from .haze.grid import PIXELS_PER_CELL, Grid, Thumbnail
 from .haze.pixel_passes import apply_grid, thumbnail_of
+from .haze.strips import CORES
 from .model.model_file import ModelFile
 from .model.subgraph import GRID, THUMBNAIL, estimator_from_model
 from .prefetch import LEAVE_SECONDS, end_without_libraries
@@ -23,7 +24,6 @@ from .session import DeepFrames, DeviceTimes, Frames, ShapeRange
 __all__ = ["OnnxRuntimeOptions", "OnnxRuntimeSession", "import_onnxruntime"]
 
 T = TypeVar("T")
-_CORES = os.cpu_count() or 1
 _SILENT = 4
 """ONNX Runtime's log level: its errors are raised, and told by us in one line."""
 
@@ -62,7 +62,7 @@ class OnnxRuntimeSession:
         self.contract = file.contract
         self.shapes: ShapeRange | None = None
         self.device_times: DeviceTimes | None = None
-        self._threads = min(options.threads or _CORES, _CORES)
+        self._threads = min(options.threads or CORES, CORES)
         self._is_on_device = options.provider != "cpu"
         self._is_whole = only_whole or not self.contract.has_grid
         self.takes_thumbnails = not self._is_whole
@@ -148,8 +148,9 @@ def _engine(path: Path, model: bytes, options: OnnxRuntimeOptions) -> Any:
     # Threads that spin for work after the last operator take the cores from whatever runs
     # between two frames: two models in turns took 108 ms each, now 29 (720p, 2 cores).
     settings.add_session_config_entry("session.force_spinning_stop", "1")
-    if options.threads is not None:
-        settings.intra_op_num_threads = min(options.threads, _CORES)
+    if options.threads is not None or (os.cpu_count() or 1) > CORES:
+        # Left to itself ONNX Runtime takes every core of the machine and a thread for each.
+        settings.intra_op_num_threads = min(options.threads or CORES, CORES)
     provider = provider_named(options.provider)
     if provider.devices:
         settings.add_provider_for_devices(provider.devices, {})

@@ -21,7 +21,7 @@ from .haze.motion import Motion, luminance_of, motion_between, moved
 from .session import DeepFrames
 
 if TYPE_CHECKING:
-    from .haze.plane_passes import PlanarFrame  # with numba, which no picture needs
+    from .haze.plane_passes import PlanarFrame
 
     P = TypeVar("P", bound=PlanarFrame)
 

@@ -1,115 +1,73 @@
-"""Loops over pixels, compiled by numba at their first call for the machine's own vector units.
+"""Loops over pixels, compiled at their first call for the machine's own vector units and kept.
 
-Importing this imports numba, which takes half a second: what needs no compiled loop, such as one
-picture, must not.
+numba compiles them, whose import alone takes 0.2 s of CPU. The machine code is kept on disk, from
+where LLVM loads it in some milliseconds without numba.
 """
 
 from __future__ import annotations
 
-import sys
+import hashlib
 import threading
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .cache import locked_cache
+import numpy as np
+
+from .cache import kept
+from .inlining import inlined
+from .kinds import Kind
 
 __all__ = ["compiled", "inlined"]
 
 _lock = threading.Lock()
-"""numba may compile in one thread at a time."""
-
-
-@contextmanager
-def _without_configuration_file() -> Iterator[None]:
-    """numba reads `.numba_config.yaml` of the working folder where it finds PyYAML.
-
-    A folder of pictures from a stranger may hold one. Without PyYAML numba only warns of it.
-    """
-    there = sys.modules.get("yaml")
-    sys.modules["yaml"] = None  # type: ignore[assignment]  # `import yaml` raises ImportError
-    try:
-        with _quiet():
-            yield
-    finally:
-        if there is None:
-            del sys.modules["yaml"]
-        else:
-            sys.modules["yaml"] = there
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="A Numba config file is found")
-        yield
-
-
-with _without_configuration_file():
-    import numba
-
-_OPTIONS = {"nogil": True, "fastmath": {"nnan", "nsz"}}
-"""Outside of Python's lock; a minimum need not care for NaN. Multiplications and additions are not
-fused, so that NumPy gives the same pixels."""
-
-
-def inlined(function: Callable[..., None]) -> Any:
-    """A function that a compiled one calls."""
-    return numba.njit(function, **_OPTIONS)
+"""One thread at a time may compile or load."""
 
 
 class compiled:  # noqa: N801  # a decorator
-    """A function that numba compiles at its first call and keeps on disk where that is possible.
+    """A function that is compiled at its first call and kept on disk where that is possible.
 
-    Whatever is wrong with the cache, the function is compiled and runs.
+    It takes C-contiguous arrays, whole numbers and np.float32, in their order; it allocates nothing
+    and raises nothing. Whatever is wrong with the disk, it is compiled and runs.
     """
 
     def __init__(self, function: Callable[..., None]) -> None:
         self._function = function
-        self._ready: dict[Any, Any] = {}
-        """Compiled functions by the types of their arguments."""
+        self._ready: dict[tuple[Kind, ...], Callable[..., None]] = {}
 
     def __call__(self, *arguments: Any) -> None:
-        kind = tuple(map(_kind, arguments))
-        if kind not in self._ready:
-            with _lock, _quiet():
-                if kind not in self._ready:
-                    self._ready[kind] = self._compile(tuple(map(numba.typeof, arguments)))
-        self._ready[kind](*arguments)
+        kinds = tuple(map(Kind.of, arguments))
+        call = self._ready.get(kinds) or self._prepared(kinds)
+        call(*(word for argument in arguments for word in _words(argument)))
 
-    def _compile(self, types: tuple[Any, ...]) -> Any:
-        with locked_cache() as cache:
-            if cache:
-                found = self._compile_kept(types, cache.folder)
-                if found is not None:
-                    return found
-                cache.empty()
-        dispatcher = numba.njit(self._function, **_OPTIONS)
-        dispatcher.compile(types)
-        return dispatcher
+    def _prepared(self, kinds: tuple[Kind, ...]) -> Callable[..., None]:
+        with _lock:
+            if kinds not in self._ready:
+                from . import machine_code
 
-    def _compile_kept(self, types: tuple[Any, ...], folder: Path) -> Any:
-        """Loads the function from the cache or stores it there; None where that fails."""
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(folder)
-        dispatcher: Any = None
-        try:
-            dispatcher = numba.njit(self._function, cache=True, **_OPTIONS)
-            dispatcher.compile(types)
-        except Exception:  # what the disk, pickle and numba raise
-            # A full disk is met when all is compiled and only to be stored.
-            if dispatcher is None or types not in dispatcher.signatures:
-                return None
-        finally:
-            numba.config.CACHE_DIR = before
-        return dispatcher
+                name = f"{self._function.__name__}-{self._fingerprint(kinds)}.o"
+                code = kept(name, lambda: self._compile(kinds))
+                self._ready[kinds] = machine_code.loaded(code, kinds)
+            return self._ready[kinds]
+
+    def _compile(self, kinds: tuple[Kind, ...]) -> bytes:
+        from . import compilation
+
+        return compilation.object_code(self._function, kinds)
+
+    def _fingerprint(self, kinds: tuple[Kind, ...]) -> str:
+        """A number for all that the machine code depends on."""
+        from . import machine_code
+
+        sources = (Path(self._function.__code__.co_filename), *Path(__file__).parent.glob("*.py"))
+        parts = (self._function.__qualname__, str(kinds), machine_code.host())
+        text = "\n".join((*parts, *sorted(path.read_text("utf-8") for path in sources)))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _kind(argument: Any) -> Any:
-    """What numba tells types apart by, of the arguments that are passed here."""
-    flags = getattr(argument, "flags", None)
-    if flags is None:
-        return type(argument)
-    return argument.dtype.str, argument.ndim, flags.c_contiguous, flags.writeable
+def _words(argument: Any) -> tuple[Any, ...]:
+    """An argument as it is passed: an array as its address and its shape."""
+    if isinstance(argument, np.ndarray):
+        assert argument.flags.c_contiguous
+        return (argument.__array_interface__["data"][0], *argument.shape)
+    return (argument.item() if isinstance(argument, np.generic) else argument,)

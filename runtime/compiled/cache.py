@@ -1,63 +1,78 @@
 """The private folder of compiled code.
 
-What lies in numba's cache is unpickled and run, so nobody else may write there: a folder of the
-user's own with mode 0700. It does not depend on the home, which a service may not have, nor on the
-working folder. A checksum finds what a power cut has damaged, and a lock keeps processes apart.
+What lies there is run, so nobody else may write there: a folder of the user's own with mode 0700.
+It does not depend on the home, which a service may not have, nor on the working folder. A checksum
+in each file finds what a power cut has damaged, and of several processes one compiles.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
 import stat
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["Cache", "cache_folder", "locked_cache"]
+__all__ = ["kept"]
 
 _PLACES = ("/var/tmp", "/tmp") if os.name == "posix" else (tempfile.gettempdir(),)
 """The first one outlives a restart."""
-_LOCK, _SUMS = "lock", "sums"
+_LOCK = "lock"
+_SUM_BYTES = 32
 _WAIT_SECONDS = 30.0
 """For another process that compiles; then this one does it alone, without the cache."""
 
 
-class Cache:
-    """The folder while no other process uses it."""
+def kept(name: str, make: Callable[[], bytes]) -> bytes:
+    """The bytes that are kept under a name; what `make` returns, and kept, where there are none."""
+    folder = _private_folder()
+    if folder is None:
+        return make()
+    path = folder / name
+    found = _whole(path)
+    if found is not None:
+        return found
+    with _locked(folder / _LOCK) as is_locked:
+        # Another process may have made it meanwhile.
+        found = _whole(path) if is_locked else None
+        if found is not None:
+            return found
+        made = make()
+        if is_locked:
+            _store(path, made)
+        return made
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
 
-    def empty(self) -> None:
-        """Removes everything that was compiled."""
-        for path in self.folder.iterdir():
-            if path.name == _LOCK:
-                continue
-            with suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _whole(path: Path) -> bytes | None:
+    """The bytes of a file as they were stored; None where it is missing or damaged."""
+    with suppress(OSError):
+        content = path.read_bytes()
+        made = content[_SUM_BYTES:]
+        if made and content[:_SUM_BYTES] == _sum(made):
+            return made
+    return None
 
-    def is_whole(self) -> bool:
-        """Whether every file is as it was when it was stored."""
+
+def _store(path: Path, made: bytes) -> None:
+    """Writes a file that appears whole or not at all; a full disk does not matter."""
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        unfinished.write_bytes(_sum(made) + made)
+        unfinished.replace(path)
+    except OSError:
         with suppress(OSError):
-            return (self.folder / _SUMS).read_text() == self._sums()
-        return False
-
-    def seal(self) -> None:
-        """Notes the checksums of all files."""
-        with suppress(OSError):
-            (self.folder / _SUMS).write_text(self._sums())
-
-    def _sums(self) -> str:
-        files = sorted(path for path in self.folder.rglob("*.nb?") if path.is_file())
-        return "".join(f"{zlib.crc32(path.read_bytes()):08x} {path.name}\n" for path in files)
+            unfinished.unlink()
 
 
-def cache_folder() -> Path | None:
+def _sum(made: bytes) -> bytes:
+    return hashlib.sha256(made).digest()
+
+
+def _private_folder() -> Path | None:
     """The folder, made where it is missing; None where there is none that is private.
 
     `NUMBA_CACHE_DIR` names another place for it.
@@ -81,42 +96,31 @@ def _is_private(folder: Path, user: int) -> bool:
 
 
 @contextmanager
-def locked_cache() -> Iterator[Cache | None]:
-    """The cache, kept from other processes; None where there is none, or it stays locked."""
-    folder = cache_folder()
-    lock = _locked(folder / _LOCK) if folder else None
-    if folder is None or lock is None:
-        yield None
-        return
-    cache = Cache(folder)
-    try:
-        if not cache.is_whole():
-            cache.empty()
-        yield cache
-        cache.seal()
-    finally:
-        os.close(lock)
-
-
-def _locked(path: Path) -> int | None:
-    """A descriptor that holds the lock until it is closed; None where it cannot be had in time."""
+def _locked(path: Path) -> Iterator[bool]:
+    """Keeps other processes out; yields False where the lock cannot be had, or not in time."""
     flags = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)  # Windows has neither
     try:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
     except OSError:  # a read-only or full disk
-        return None
+        yield False
+        return
+    try:
+        yield _is_locked(lock)
+    finally:
+        os.close(lock)
+
+
+def _is_locked(descriptor: int) -> bool:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
-            _lock(lock)
-            return lock
+            _lock(descriptor)
+            return True
         except ImportError:  # neither Windows nor POSIX
-            os.close(lock)
-            return None
+            return False
         except OSError:
             if time.monotonic() > deadline:
-                os.close(lock)
-                return None
+                return False
             time.sleep(0.05)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..cuda.device import cuda_device, driver_cuda_version
 from ..errors import DehazeError, one_line
+from ..haze.strips import CORES
 from ..onnxruntime_session import import_onnxruntime
 
 __all__ = ["Finding", "cuda_bindings", "processor", "software", "video_card"]
@@ -101,15 +102,9 @@ def processor() -> list[Finding]:
     flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
     has = set(flags[1].split()) if flags else set()
     return [
-        Finding("processor", f"{name}, {os.cpu_count()} cores, {_usable_cores()} usable"),
+        Finding("processor", f"{name}, {os.cpu_count()} cores, {CORES} usable"),
         Finding("instructions", ", ".join(i for i in _INSTRUCTIONS if i in has) or "not known"),
     ]
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def video_card() -> list[Finding]:

@@ -1,18 +1,14 @@
 """The two passes over a frame's pixels: the thumbnail before the estimator, the apply after it.
 
-A few pictures are done with NumPy. For a video the passes are compiled by numba (some seconds once,
-then half a second at every start) for the machine's own vector units, x86 or Arm: the apply takes 2
-ms at 1920x1080 on two threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both
-give the same pixels.
+A few pictures are done with NumPy. For a video the passes are compiled by numba (some seconds,
+once) for the machine's own vector units, x86 or Arm: the apply takes 2 ms at 1920x1080 on two
+threads, with OpenCV's functions 35, with ONNX Runtime's about as much. Both give the same pixels.
 """
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import cv2
@@ -22,12 +18,12 @@ from numpy.typing import NDArray
 from ..errors import ModelError
 from . import numpy_passes
 from .grid import FINEST_STRIDE, THUMBNAIL_MULTIPLE, Grid, Thumbnail, thumbnail_stride
+from .strips import in_strips
 
 __all__ = [
     "apply_grid",
     "check_grid",
     "compile_passes",
-    "in_strips",
     "reduced",
     "thumbnail_of",
     "thumbnail_sizes",
@@ -44,7 +40,7 @@ def compile_passes() -> None:
     from . import compiled_passes
 
     _passes = compiled_passes
-    # Half a second for loading them, which is no frame's own time.
+    # Seconds where they were never compiled, which are no frame's own time.
     frame = np.zeros((1, 64, 64, 3), np.uint8)
     thumbnail_of(frame, 1)
     apply_grid(frame, Grid(np.ones((1, 8, 8, 4), np.float32), 8), 1)
@@ -145,22 +141,3 @@ def thumbnail_sizes(height: int, width: int, stride: int) -> tuple[int, int]:
 def _flat_rows(frames: NDArray[Any]) -> NDArray[Any]:
     """(N, H, W, 3) as (N, H, 3 W): the loops run over numbers, not over pixels."""
     return frames.reshape(*frames.shape[:2], -1)
-
-
-def in_strips(work: Callable[[int, int], None], length: int, threads: int) -> None:
-    """Calls work(first, last) for as many parts of range(length) as there are threads."""
-    ends = [length * part // threads for part in range(threads + 1)]
-    others = [_pool().submit(work, *ends[part : part + 2]) for part in range(1, threads)]
-    work(*ends[:2])
-    for other in others:
-        other.result()
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads that wait without spinning; numba's own would need libgomp or TBB."""
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="pixels")
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a child has none of the threads

@@ -51,7 +51,8 @@ def rgb_of_planes(
         planes, chroma = [planes[0], neutral, neutral], (0, 31)
     white = np.iinfo(dtype).max
     result = np.empty((frame.height, frame.width * 3), dtype)
-    _to_rgb(*planes, *chroma, colours.to_rgb(depth, white), _F(white), result)
+    matrix = colours.to_rgb(depth, white)
+    _to_rgb(*planes, *chroma, matrix, _F(white), result, *_three_rows(frame.width))
     return result.reshape(frame.height, frame.width, 3)
 
 
@@ -63,7 +64,13 @@ def fill_planes(
     white = int(np.iinfo(pixels.dtype).max)
     limit = _F((1 << depth) - 1)
     rows = pixels.reshape(len(pixels), -1)
-    _from_rgb(rows, *chroma, colours.from_rgb(depth, white), limit, *planes)
+    matrix = colours.from_rgb(depth, white)
+    _from_rgb(rows, *chroma, matrix, limit, *planes, *_three_rows(frame.width))
+
+
+def _three_rows(width: int) -> NDArray[np.float32]:
+    """The memory in which a pass works on one row of chroma."""
+    return np.zeros((3, width), np.float32)
 
 
 @compiled
@@ -76,13 +83,13 @@ def _to_rgb(
     matrix: NDArray[np.float32],
     limit: Any,
     rgb: NDArray[Any],
+    of_red: NDArray[np.float32],
+    of_green: NDArray[np.float32],
+    of_blue: NDArray[np.float32],
 ) -> None:
     """Fills (H, 3 W) RGB."""
     height, width = rgb.shape[0], rgb.shape[1] // 3
     columns = (width + (1 << halves_x) - 1) >> halves_x
-    of_red = np.empty(columns, np.float32)
-    of_green = np.empty(columns, np.float32)
-    of_blue = np.empty(columns, np.float32)
     pairs = width // 2 if halves_x == 1 else 0
     gain, gain_g, gain_b = matrix[0, 0], matrix[1, 0], matrix[2, 0]
     done = -1
@@ -123,14 +130,14 @@ def _from_rgb(
     luma: NDArray[Any],
     blue: NDArray[Any],
     red: NDArray[Any],
+    red_sums: NDArray[np.float32],
+    green_sums: NDArray[np.float32],
+    blue_sums: NDArray[np.float32],
 ) -> None:
     """Fills the planes from (H, 3 W) RGB; chroma is the mean of its pixels."""
     height, width = rgb.shape[0], rgb.shape[1] // 3
     block = 1 << halves_x
     columns = (width + block - 1) >> halves_x
-    red_sums = np.zeros(columns, np.float32)
-    green_sums = np.zeros(columns, np.float32)
-    blue_sums = np.zeros(columns, np.float32)
     pairs = width // 2 if halves_x == 1 else 0
     half = _F(0.5)
     black = matrix[0, 3] + half

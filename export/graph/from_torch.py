@@ -56,8 +56,7 @@ class GridEstimator(nn.Module):
 
     def forward(self, thumbnail: Tensor) -> Tensor:
         """(N, 3, h, w) RGB in [0, 1] to (N, C, h / 2, w / 2), the gains and biases of a cell."""
-        grid: Tensor = self.estimator(thumbnail).grid()
-        return grid
+        return self.estimator.grid(thumbnail)
 
 
 def onnx_from_network(

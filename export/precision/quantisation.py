@@ -34,15 +34,16 @@ class _SchemeOptions:
     extra: dict[str, Any]
     """onnxruntime's own extra options."""
     minimum_depth: int = 0
-    """Smallest depth of a layer's dot products, channels times taps, for 8 bits. Below 256,
-    quantising and another layout cost ONNX Runtime on x86 more than 8 bits save: all of `edge`
-    takes 0.89 of its time in float32 with layers from 288 on, 0.92 from 144 on, 1.03 with all
-    (720p, 2 threads, one run)."""
+    """Smallest depth of a layer's dot products, channels times taps, for 8 bits. Below it,
+    quantising and another layout cost ONNX Runtime on x86 more than 8 bits save. The estimator of
+    `edge` takes 0.80 of its time in float32 with layers from 288 on, 0.76 from 144 on, 0.83 with
+    all (AMD EPYC without VNNI, 1080p's thumbnail, 1 thread); the whole graph 0.89, 0.92 and 1.03
+    (Intel Xeon with VNNI, 720p, 2 threads, one run)."""
 
 
 _SYMMETRIC = {"ActivationSymmetric": True, "WeightSymmetric": True}
 _SCHEMES: dict[Scheme, _SchemeOptions] = {
-    "u8s8": _SchemeOptions("QUInt8", ("Conv", "Add", "Relu"), {}, 256),
+    "u8s8": _SchemeOptions("QUInt8", ("Conv", "Add", "Relu"), {}, 144),
     "s8s8": _SchemeOptions("QInt8", ("Conv", "Add", "Relu"), _SYMMETRIC, 256),
     # It fuses what follows a convolution itself, and refuses 32-bit biases. ONNX Runtime would
     # compute such a graph in float32: it wants a Q after the convolution.

@@ -141,8 +141,8 @@ def device_advice(codec: str | None) -> str:
     """The end of a message that `EncoderOptions.codec` cannot be opened; empty for software."""
     if codec is None or codec in CODECS:
         return ""
-    encoder = Codec(codec, "w")
-    if encoder.hardware_configs or encoder.capabilities & Capabilities.hardware:
+    on_device = Capabilities.hardware | Capabilities.hybrid  # QSV counts as hybrid
+    if Codec(codec, "w").capabilities & on_device:
         return f"; {codec} needs its device and driver, choose another --codec"
     return ""
 

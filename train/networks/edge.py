@@ -46,8 +46,11 @@ class Estimate(NamedTuple):
 
     def grid(self) -> Tensor:
         """(N, 4, h, w): gain and biases of clear = gain * hazy + bias."""
-        gain = self.log_gain.exp()
-        return torch.cat((gain, self.airlight * (1 - gain)), dim=1)
+        return _grid_of(self.log_gain.exp(), self.airlight)
+
+
+def _grid_of(gain: Tensor, airlight: Tensor) -> Tensor:
+    return torch.cat((gain, airlight * (1 - gain)), dim=1)
 
 
 class ChannelAttention(nn.Module):
@@ -110,12 +113,17 @@ class DynamicFeatureEnhancement(nn.Module):
         return x + self.expand(F.relu(self.deform(self.reduce(x))))
 
 
-def colour_extremes(thumbnail: Tensor, size: int) -> Tensor:
-    """(N, 3, h, w) to (N, 6, h / size, w / size): the darkest and brightest of each colour.
+def colour_extremes(thumbnail: Tensor) -> list[Tensor]:
+    """(N, 3, h, w) to (N, 6, h / s, w / s) for s = 2, 4, 8: each colour's darkest and brightest.
 
     The darkest is the dark channel of He et al. (CVPR 2009) before the minimum over colours.
     """
-    return torch.cat((-F.max_pool2d(-thumbnail, size), F.max_pool2d(thumbnail, size)), dim=1)
+    levels = []
+    negative, brightest = -thumbnail, thumbnail  # the darkest is the negative's maximum
+    for _ in range(3):  # each level from the one before it
+        negative, brightest = F.max_pool2d(negative, 2), F.max_pool2d(brightest, 2)
+        levels.append(torch.cat((-negative, brightest), dim=1))
+    return levels
 
 
 class EdgeEstimator(nn.Module):
@@ -151,9 +159,9 @@ class EdgeEstimator(nn.Module):
 
     def encode(self, thumbnail: Tensor) -> list[Tensor]:
         """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to 1/2, 1/4 and 1/8 of that size."""
-        x = thumbnail - 0.5
-        extremes = [conv(colour_extremes(x, 2 << i)) for i, conv in enumerate(self.extremes)]
-        fine = self.fine_in(self.stem(x) + extremes[0], range(1))
+        levels = zip(self.extremes, colour_extremes(thumbnail), strict=True)
+        extremes = [conv(colours - 0.5) for conv, colours in levels]
+        fine = self.fine_in(self.stem(thumbnail - 0.5) + extremes[0], range(1))
         middle = self.middle(self.to_middle(fine) + extremes[1], range(1))
         coarse = self.to_coarse(middle) + extremes[2]
         return [fine, middle, self.enhance(self.coarse(coarse, range(4)))]
@@ -168,18 +176,28 @@ class EdgeEstimator(nn.Module):
 
     def estimate(self, decoded: Tensor, thumbnail: Tensor) -> Estimate:
         """The last step, from the result of `decode`."""
+        haze, airlight = self._haze_and_airlight(decoded)
+        largest = _largest_gain(airlight, thumbnail).log()
+        return Estimate(torch.minimum(F.softplus(haze), largest), airlight)
+
+    def grid(self, thumbnail: Tensor) -> Tensor:
+        """`forward(thumbnail).grid()` without logarithms, for exp(softplus(x)) is 1 + exp(x)."""
+        haze, airlight = self._haze_and_airlight(self.decode(*self.encode(thumbnail)))
+        gain = torch.minimum(1 + haze.exp(), _largest_gain(airlight, thumbnail))
+        return _grid_of(gain, airlight)
+
+    def _haze_and_airlight(self, decoded: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 1, h, w), whose softplus is the log gain, and (N, 3, h, w) RGB."""
         head = self.head(decoded)
-        log_gain = F.softplus(head[:, :1])
-        airlight = 1 - 0.2 * head[:, 1:]
-        return Estimate(torch.minimum(log_gain, _largest_log_gain(airlight, thumbnail)), airlight)
+        return head[:, :1], 1 - 0.2 * head[:, 1:]
 
     def forward(self, thumbnail: Tensor) -> Estimate:
         """(N, 3, h, w) RGB in [0, 1], h and w multiples of 8, to an estimate at half that size."""
         return self.estimate(self.decode(*self.encode(thumbnail)), thumbnail)
 
 
-def _largest_log_gain(airlight: Tensor, thumbnail: Tensor) -> Tensor:
-    """(N, 1, h / 2, w / 2): how much haze there can be, since nothing is darker than black.
+def _largest_gain(airlight: Tensor, thumbnail: Tensor) -> Tensor:
+    """(N, 1, h / 2, w / 2): the gain of the most haze there can be: nothing is darker than black.
 
     J = A + gain (I - A) >= BLACK for the darkest I of each colour in a cell: what the dark channel
     of He et al. (CVPR 2009) says of the transmission, as a limit and not as the estimate.
@@ -187,7 +205,7 @@ def _largest_log_gain(airlight: Tensor, thumbnail: Tensor) -> Tensor:
     darkest = -F.max_pool2d(-thumbnail, 2)
     room = (airlight - BLACK).clamp(min=BLACK)
     fall = torch.maximum(airlight - darkest, room * math.exp(-MAXIMUM_LOG_GAIN))
-    return (room / fall).amin(dim=1, keepdim=True).clamp(min=1).log()
+    return (room / fall).amin(dim=1, keepdim=True).clamp(min=1)
 
 
 def _doubled(x: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from dehaze.benchmarks.results.file import read_result
 from dehaze.benchmarks.results.intervals import mean_interval, median_is_stable, ratio_interval
 from dehaze.benchmarks.results.records import LatencyRow, Result
 from dehaze.runtime.backends import OpenedSession
+from dehaze.runtime.haze import numpy_passes, pixel_passes
 from dehaze.runtime.session import DeviceTimes, Frames, FunctionSession
 
 OTHER = """<ir_version: 9, opset_import: ["" : 20]>
@@ -120,6 +121,14 @@ def test_stages_lie_beside_the_times(tmp_path: Path) -> None:
     around = row.stages_ms["call"] - row.stages_ms["around the steps"]
     assert around == pytest.approx(steps, abs=1e-5)
     assert main(["latency", "edge", "edge", "--stages"]) == 2
+
+
+def test_frames_are_timed_with_compiled_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pixel_passes, "_passes", numpy_passes)
+    measured(tmp_path, "edge", "--size", "64x64", "--runs", "1", "--threads", "1", "--no-memory")
+    assert pixel_passes._passes is not numpy_passes
 
 
 def test_operators_are_printed_with_their_share(capsys: pytest.CaptureFixture[str]) -> None:

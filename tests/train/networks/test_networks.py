@@ -6,7 +6,13 @@ import torch
 from dehaze.runtime import UsageError
 from dehaze.train.networks import NETWORKS, build_network, parameter_count
 from dehaze.train.networks.deform import DeformConv2d
-from dehaze.train.networks.edge import AdaptiveMixup, Estimate, apply_grid
+from dehaze.train.networks.edge import (
+    AdaptiveMixup,
+    EdgeEstimator,
+    Estimate,
+    apply_grid,
+    colour_extremes,
+)
 
 PARAMETERS = {
     "edge": 126_879,
@@ -120,3 +126,23 @@ def test_the_grid_inverts_the_scattering_model() -> None:
     hazy = clear * 0.4 + airlight * 0.6
     estimate = Estimate(-transmission.log(), airlight.expand(1, 3, 4, 6))
     assert torch.allclose(apply_grid(hazy, estimate.grid(), 8), clear, atol=1e-5)
+
+
+@torch.no_grad()
+def test_the_grid_of_an_export_is_the_estimate_s() -> None:
+    torch.manual_seed(0)
+    estimator = EdgeEstimator().eval()
+    estimator.head.weight[0].mul_(400)  # little haze, much, and more than there can be
+    thumbnail = torch.rand(2, 3, 64, 96)
+    thumbnail[0] = 0.6 + 0.4 * thumbnail[0]
+    estimate = estimator(thumbnail)
+    assert estimate.log_gain.min() < 0.01 and estimate.log_gain.max() > 0.5
+    assert torch.allclose(estimator.grid(thumbnail), estimate.grid(), rtol=1e-5, atol=1e-5)
+
+
+def test_the_darkest_and_brightest_colours_are_those_of_whole_blocks() -> None:
+    thumbnail = torch.rand(1, 3, 16, 24)
+    for level, colours in zip((2, 4, 8), colour_extremes(thumbnail), strict=True):
+        blocks = thumbnail.reshape(1, 3, 16 // level, level, 24 // level, level)
+        expected = torch.cat((blocks.amin((3, 5)), blocks.amax((3, 5))), dim=1)
+        assert torch.equal(colours, expected)

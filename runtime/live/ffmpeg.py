@@ -104,6 +104,7 @@ class AvSource(LiveSource):
         self._carrier = SrtReceiver(url) if url.startswith(SCHEME) else None
         self._container: InputContainer = av.open(
             self._carrier or url,
+            "r",
             format=self._address.format,
             options=self._address.options | limit,
             timeout=(_OPEN_SECONDS, _READ_SECONDS),

@@ -140,6 +140,8 @@ class VideoReader:
 
     def _refuse_cut_off(self) -> None:
         try:
+            if self.path.is_fifo():  # somebody named it, and it is read as it comes
+                return
             with regular_file(self.path) as file:
                 missing = bytes_missing(file)
         except OSError as error:

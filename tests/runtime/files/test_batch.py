@@ -87,17 +87,17 @@ def test_what_is_no_file_is_left_out_of_a_folder_with_a_line(
 @pytest.mark.parametrize(
     ("name", "output"),
     [
-        ("pipe.mp4", "out.mp4"),
+        ("pipe.png", "out.png"),
         ("socket.mp4", "out.mp4"),
         ("/dev/zero", "out.mp4"),
-        ("pipe.mp4", "udp://127.0.0.1:9"),
+        ("socket.mp4", "udp://127.0.0.1:9"),
     ],
 )
 def test_what_is_no_file_is_refused_as_an_input(
     name: str, output: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_special(tmp_path / name)
-    link = tmp_path / "link.mp4"
+    link = tmp_path / f"link{Path(output).suffix or '.mp4'}"
     link.symlink_to(tmp_path / name)
     assert main([str(link), "--output", output if "://" in output else str(tmp_path / output)]) == 1
     (line,) = error_lines(capsys.readouterr().err)

@@ -260,6 +260,7 @@ def _run_live(options: argparse.Namespace) -> None:
             preview_host=options.preview_host or "127.0.0.1",
             about={"model": options.model, "backend": dehazer.opened.backend},
         )
+        dehazer.warm_up()
         stream = Stream(dehazer, _stream_options(options))
         figures = _model(options, dehazer.backend) | run_live(
             options.input, options.output, stream, live

@@ -10,7 +10,7 @@ import numpy as np
 from .backends import Backend, OpenedSession, open_session
 from .errors import InputError, ModelError, UsageError
 from .haze.grid import FINEST_STRIDE, Grid, Thumbnail, thumbnail_stride
-from .haze.pixel_passes import apply_grid, compile_passes, thumbnail_of
+from .haze.pixel_passes import apply_grid, thumbnail_of, use_compiled_passes
 from .haze.strips import CORES
 from .model.contract import ModelContract
 from .model.shipped import DEFAULT_MODEL, model_path
@@ -44,9 +44,9 @@ def open_dehazer(
         strength: how much haze to take away, from 0 (none: the input comes back) to 1 (all).
         backend, provider, tensorrt: what runs the model, see `open_session`; `Dehazer.backend`
             says what does and why.
-        compiled: whether the passes over all pixels are compiled, which takes some seconds the
-            first time and 0.1 s from then on, and is not worth it for a few pictures. The pixels
-            are the same.
+        compiled: whether the passes over all pixels are compiled, which takes some seconds at the
+            first frame that this machine ever sees, and is not worth it for a few pictures. The
+            pixels are the same.
 
     Raises:
         ModelError: no such model, or not a model of ours.
@@ -63,7 +63,7 @@ def open_dehazer(
         model_path(model), backend, threads=threads, provider=provider, tensorrt=tensorrt
     )
     if compiled and opened.session.contract.has_grid:
-        compile_passes()
+        use_compiled_passes()
     return Dehazer(opened, strength=strength, threads=threads)
 
 
@@ -122,6 +122,13 @@ class Dehazer:
         else:
             clear = self.apply(batch, self.estimate(batch).scaled(self.strength))
         return clear.reshape(frames.shape)
+
+    def warm_up(self) -> None:
+        """Compiles or loads what is still missing, so that a camera's first frame does not wait."""
+        if self.contract.has_grid:
+            frame = np.zeros((1, 64, 64, 3), np.uint8)
+            self.thumbnail(frame)
+            self.apply(frame, Grid(np.ones((1, 8, 8, 4), np.float32), 8))
 
     def thumbnail(self, frames: DeepFrames) -> Thumbnail:
         """The estimator's input for a frame or batch, (H, W, 3) or (N, H, W, 3)."""

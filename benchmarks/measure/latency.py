@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from dehaze.runtime.backends import Backend, open_session
 from dehaze.runtime.dehazer import Dehazer, open_dehazer
-from dehaze.runtime.haze.pixel_passes import compile_passes
+from dehaze.runtime.haze.pixel_passes import use_compiled_passes
 from dehaze.runtime.model.model_file import read_model
 from dehaze.runtime.model.shipped import model_path
 from dehaze.runtime.onnxruntime_session import OnnxRuntimeOptions, OnnxRuntimeSession
@@ -71,7 +71,7 @@ def _opened(models: Sequence[str], backends: Sequence[str], threads: int) -> Ite
                 cases.append(Case(about_method(name, method), method))
                 continue
             check_ours(name)
-            compile_passes()
+            use_compiled_passes()
             for backend in backends:
                 opened = open_session(model_path(name), cast(Backend, backend), threads=threads)
                 dehazer = stack.enter_context(Dehazer(opened, threads=threads))

@@ -23,10 +23,10 @@ from .strips import in_strips
 __all__ = [
     "apply_grid",
     "check_grid",
-    "compile_passes",
     "reduced",
     "thumbnail_of",
     "thumbnail_sizes",
+    "use_compiled_passes",
 ]
 
 _F = np.float32
@@ -34,16 +34,15 @@ _passes: Any = numpy_passes
 """The module that does the work: `numpy_passes` or `compiled_passes`."""
 
 
-def compile_passes() -> None:
-    """Has numba compile the passes, for all that this process does from now on."""
+def use_compiled_passes() -> None:
+    """Takes the compiled passes for all that this process does from now on.
+
+    Each is compiled or loaded at its first use: a video in planes needs none of these.
+    """
     global _passes
     from . import compiled_passes
 
     _passes = compiled_passes
-    # Seconds where they were never compiled, which are no frame's own time.
-    frame = np.zeros((1, 64, 64, 3), np.uint8)
-    thumbnail_of(frame, 1)
-    apply_grid(frame, Grid(np.ones((1, 8, 8, 4), np.float32), 8), 1)
 
 
 def thumbnail_of(frames: NDArray[Any], threads: int) -> Thumbnail:

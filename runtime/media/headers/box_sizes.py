@@ -1,11 +1,11 @@
-"""The sizes that the headers of HEIC, AVIF and JPEG XL announce."""
+"""The boxes of HEIC, AVIF and JPEG XL, and the sizes that their headers announce."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 
-__all__ = ["size_of_heif", "size_of_jpeg_xl"]
+__all__ = ["boxes", "size_of_heif", "size_of_jpeg_xl"]
 
 _CODESTREAM = b"\xff\x0a"
 _HEADER_BYTES = 9
@@ -26,10 +26,10 @@ def size_of_heif(data: bytes) -> tuple[int, int] | None:
     """
     sizes = [
         struct.unpack_from(">II", data, inner + _VERSION_BYTES)
-        for meta, end in _boxes(data, 0, len(data), b"meta")
-        for properties, properties_end in _boxes(data, meta + _VERSION_BYTES, end, b"iprp")
-        for kept, kept_end in _boxes(data, properties, properties_end, b"ipco")
-        for inner, _ in _boxes(data, kept, kept_end, b"ispe")
+        for meta, end in boxes(data, 0, len(data), b"meta")
+        for properties, properties_end in boxes(data, meta + _VERSION_BYTES, end, b"iprp")
+        for kept, kept_end in boxes(data, properties, properties_end, b"ipco")
+        for inner, _ in boxes(data, kept, kept_end, b"ispe")
     ]
     return max(sizes, key=lambda size: size[0] * size[1], default=None)
 
@@ -38,8 +38,8 @@ def size_of_jpeg_xl(data: bytes) -> tuple[int, int] | None:
     """Width and height of a JPEG XL, with or without boxes around it; None where it is damaged."""
     start = 0
     if data[:2] != _CODESTREAM:
-        whole = (begin for begin, _ in _boxes(data, 0, len(data), b"jxlc"))
-        parts = (begin + 4 for begin, _ in _boxes(data, 0, len(data), b"jxlp"))  # after a number
+        whole = (begin for begin, _ in boxes(data, 0, len(data), b"jxlc"))
+        parts = (begin + 4 for begin, _ in boxes(data, 0, len(data), b"jxlp"))  # after a number
         start = next(whole, next(parts, -1))
     if start < 0 or data[start : start + 2] != _CODESTREAM:
         return None
@@ -74,8 +74,12 @@ class _Bits:
         return taken
 
 
-def _boxes(data: bytes, begin: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
-    """Where the content of each box of a kind begins and ends (ISO/IEC 14496-12, section 4.2)."""
+def boxes(data: bytes, begin: int, end: int, wanted: bytes) -> Iterator[tuple[int, int]]:
+    """Where the content of each box of a kind begins and ends (ISO/IEC 14496-12, section 4.2).
+
+    Raises:
+        struct.error: a box is cut off within its head.
+    """
     while begin + 8 <= end:
         size, kind = struct.unpack_from(">I4s", data, begin)
         head = 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import struct
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from ...errors import InputError, OutputError, one_line
+from .box_sizes import boxes
 from .kinds import PILLOW_KINDS, SEVERAL
 
 __all__ = [
@@ -127,18 +129,8 @@ def _xmp_of_jpeg_xl(data: bytes) -> bytes:
     """The XMP box of a JPEG XL container, which Pillow's plugin does not read; empty without."""
     if data[4:8] != b"JXL ":
         return b""
-    start = 0
-    while start + 8 <= len(data):
-        length, name = struct.unpack_from(">I4s", data, start)
-        head = 16 if length == 1 else 8
-        if length == 1 and start + 16 <= len(data):
-            length = struct.unpack_from(">Q", data, start + 8)[0]
-        end = start + length if length else len(data)
-        if name == b"xml ":
-            return data[start + head : end]
-        if length and length < head:
-            break
-        start = end
+    with suppress(struct.error):  # cut off
+        return next((data[begin:end] for begin, end in boxes(data, 0, len(data), b"xml ")), b"")
     return b""
 
 

@@ -33,7 +33,7 @@ AWAY_SECONDS = 3.0
 _SETTLED_SECONDS = 30.0
 """After so long everything has been imported and compiled."""
 _START_SECONDS = 10.0
-"""Of the recording, which do not count for the time: FFmpeg holds what it looked at to open."""
+"""The recording's first seconds do not count: FFmpeg holds what it looked at to open."""
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,8 @@ LAYERS = {
         "data networks muon shipped __init__",
         "recipe losses",
         "run objective",
-        "teachers tuning validation",
-        "loop",
+        "step teachers validation",
+        "loop tuning",
         "bare_machine cli",
     ),
     "export": (

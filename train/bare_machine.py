@@ -39,6 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, required=True, help="end this call after so long")
     parser.add_argument("--total", type=float, help="minutes of training over all calls")
     parser.add_argument("--init", metavar="WEIGHTS", help="start from these weights")
+    parser.add_argument("--guide", metavar="WEIGHTS", help="super-resolution teacher")
+    parser.add_argument("--teacher", metavar="WEIGHTS", help="dehazing teacher")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     return parser
 
@@ -71,23 +73,24 @@ def _run(options: argparse.Namespace, started: float) -> None:
     from dehaze.train.data.store import store_from_collections
     from dehaze.train.loop import Run, train
     from dehaze.train.networks import build_network
-    from dehaze.train.objective import Objective, Teachers
+    from dehaze.train.objective import Objective
     from dehaze.train.recipe import load_recipe
     from dehaze.train.run.lock import exclusive
     from dehaze.train.run.processes import joined_processes
-    from dehaze.train.teachers import first_weights
+    from dehaze.train.teachers import first_weights, load_teachers
     from dehaze.train.tuning import Trial, best, trials, tuned
     from dehaze.train.validation import Validation, examples_from, photographs_from
 
     recipe = load_recipe(options.recipe, options.set)
+    teachers, origins = load_teachers(recipe, options.guide, options.teacher, None)
     torch.manual_seed(0)
-    network, origins = build_network(recipe.network), {}
+    network = build_network(recipe.network)
     if options.init:
         network, origins["init"] = first_weights(recipe, options.init)
     with joined_processes() as processes, exclusive(options.out):
         data = open_data([options.data], recipe.scale)
         store = store_from_collections(data.trained).to(processes.device)
-        objective = Objective(network, recipe.losses, Teachers()).to(processes.device)
+        objective = Objective(network, recipe.losses, teachers).to(processes.device)
         speeds = options.out / "speed.json"
         if speeds.exists():
             chosen = Trial(**json.loads(speeds.read_text())["chosen"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,19 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
-from dehaze.runtime.errors import GateError, UsageError
+from dehaze.runtime.errors import UsageError
 
 from .data.batches import Batches, BatchOptions
 from .data.store import Store
-from .muon import Muon
 from .objective import Objective
 from .recipe import Recipe
 from .run.folder import RunFolder
 from .run.processes import Processes
 from .run.stop import stop_requests
+from .step import Step, autocast_of, optimizers_of, schedule
 from .validation import Validation
 
 
@@ -80,18 +79,19 @@ def train(
     objective.to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not annotated
     average = copy.deepcopy(network).eval()
-    optimizers = _optimizers(objective, recipe)
-    rates = [optimizer.defaults["lr"] for optimizer in optimizers]
+    optimizers = optimizers_of(objective, recipe)
     parts = {"network": network, "average": average, "adapter": objective.adapter}
     folder = RunFolder(run.out, recipe, {"seed": run.seed, **run.origins})
     step, seconds = folder.resume(parts, optimizers)
     processes.require_equal(step)
-    objective.autocast = _autocast(device, recipe)
+    objective.autocast = autocast_of(device, recipe)
     if run.compiled:
         # One graph for each size of crop: torch 2.13 cannot compile `padded` for all sizes at once.
         objective.predict = torch.compile(network.predict, dynamic=False)
     joined = processes.joined(objective)
     batches = Batches(store.to(device), recipe.mixture, _batch_options(recipe, run, processes))
+    recorded = device.type == "cuda" and processes.count == 1
+    makes = Step(objective, joined, average, optimizers, recipe, batches, recorded=recorded)
     begun = time.monotonic()
     started = begun - seconds
     elapsed = processes.largest(run.elapsed(step, seconds))
@@ -107,17 +107,9 @@ def train(
     with bar, stop_requests() as stop:
         while elapsed < 1:
             network.train()
-            schedule = _schedule(step, elapsed, recipe.warmup_steps)
-            for optimizer, rate in zip(optimizers, rates, strict=True):
-                optimizer.param_groups[0]["lr"] = schedule * rate
-            losses = joined(batches.pair(step, recipe.crop(elapsed)))
-            objective.zero_grad()
-            losses["loss"].backward()
-            _clip(objective, recipe.gradient_norm, step)
-            for optimizer in optimizers:
-                optimizer.step()
+            factor = schedule(step, elapsed, recipe.warmup_steps)
+            losses = makes.make(step, recipe.crop(elapsed), factor)
             step += 1
-            _update_average(average, network, step, recipe.average_decay)
             terms.add(losses)
             bar.update(recipe.batch)
             seconds = time.monotonic() - started
@@ -126,13 +118,15 @@ def train(
             stopped = processes.largest(stop.made) > 0
             ending = stopped or processes.largest(paused) > 0
             due = step % recipe.validate_every == 0 or elapsed >= 1
+            if due or ending:
+                makes.require_finite(step)
             if due and processes.first:
                 scores = validation.score(average, device)
                 bar.set_postfix({k: f"{v:.2f}" for k, v in scores.items() if k.endswith("_db")})
                 state = {"step": step, "seconds": seconds}
                 folder.save_network(average, {**state, **scores, **_circumstances(run, processes)})
                 validation.draw(average, device, run.out / "samples.jpg")
-                folder.log({**state, "schedule": schedule, **terms.taken(), **scores})
+                folder.log({**state, "schedule": factor, **terms.taken(), **scores})
             if (due or ending) and processes.first:
                 if not due:
                     state = {"step": step, "seconds": seconds}
@@ -185,52 +179,6 @@ def _batch_options(recipe: Recipe, run: Run, processes: Processes) -> BatchOptio
         rank=processes.rank,
         processes=processes.count,
     )
-
-
-def _clip(objective: Objective, norm: float, step: int) -> None:
-    """Cuts the gradient's norm; nothing that is not finite reaches the weights."""
-    try:
-        nn.utils.clip_grad_norm_(objective.parameters(), norm, error_if_nonfinite=True)
-    except RuntimeError as error:
-        raise GateError(
-            f"the gradient of step {step} is not finite; what was written before is whole: try a "
-            "lower learning rate or --set precision=float32"
-        ) from error
-
-
-def _schedule(step: int, elapsed: float, warmup_steps: int) -> float:
-    """Linear warm-up, then half a cosine down to a hundredth."""
-    warmup = min(1.0, (step + 1) / max(warmup_steps, 1))
-    return warmup * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * elapsed)))
-
-
-def _optimizers(objective: Objective, recipe: Recipe) -> list[torch.optim.Optimizer]:
-    """AdamW, or Muon for kernels; norms, biases and mixup factors do not decay."""
-    trained = [p for p in objective.parameters() if p.requires_grad]
-    kernels = [p for p in trained if p.ndim == 4 and min(p.shape[:2]) > 1]
-    others = [p for p in trained if not (p.ndim == 4 and min(p.shape[:2]) > 1)]
-    rate, betas, decay = recipe.learning_rate, recipe.adam_betas, recipe.weight_decay
-    adam = torch.optim.AdamW(others, rate, betas, weight_decay=0.0, fused=True)
-    if recipe.optimizer == "muon":
-        return [adam, Muon(kernels, recipe.muon_learning_rate, weight_decay=decay)]
-    return [adam, torch.optim.AdamW(kernels, rate, betas, weight_decay=decay, fused=True)]
-
-
-def _autocast(device: torch.device, recipe: Recipe) -> torch.autocast:
-    low = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=low)
-
-
-@torch.no_grad()
-def _update_average(average: nn.Module, network: nn.Module, step: int, decay: float) -> None:
-    """Exponential moving average of the weights and of the statistics that belong to them."""
-    decay = min(decay, (1 + step) / (10 + step))
-    current = network.state_dict()
-    for name, mean in average.state_dict().items():
-        if mean.is_floating_point():
-            mean.lerp_(current[name], 1 - decay)
-        else:
-            mean.copy_(current[name])
 
 
 def _circumstances(run: Run, processes: Processes) -> dict[str, Any]:

@@ -1,16 +1,17 @@
 """Muon: momentum whose every step is made orthogonal, for convolution kernels.
 
 Jordan et al. 2024 (https://kellerjordan.github.io/posts/muon). torch.optim.Muon takes matrices
-only; here a kernel (D, C, K, K) is the matrix (D, C K K), and those of one shape are one batch.
+only; here a kernel (D, C, K, K) is the matrix (D, C K K), and many are made orthogonal at once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 ITERATIONS = 5
@@ -24,52 +25,80 @@ class Muon(torch.optim.Optimizer):
 
     Args:
         kernels: parameters of two or more dimensions, with more than one row and column.
-        learning_rate: about the largest change of a singular value in one step.
+        learning_rate: about the largest change of a singular value in one step; a tensor of no
+            dimensions on the kernels' device if it is to change in a CUDA graph.
     """
 
     def __init__(
         self,
         kernels: Iterable[nn.Parameter],
-        learning_rate: float,
+        learning_rate: float | Tensor,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
     ) -> None:
-        defaults = {"lr": learning_rate, "momentum": momentum, "weight_decay": weight_decay}
+        # A CUDA graph may hold every step: nothing here waits for the GPU.
+        defaults = {
+            "lr": learning_rate,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "capturable": True,
+        }
         super().__init__(kernels, defaults)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # no closure, no loss
         assert closure is None
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = defaultdict(list)
-            for kernel in group["params"]:
-                if kernel.grad is not None:
-                    by_shape[kernel.shape].append(kernel)
-            for kernels in by_shape.values():
-                directions = [self._direction(kernel, group["momentum"]) for kernel in kernels]
-                steps = orthogonalised(torch.stack(directions).flatten(2))
-                scale = max(1.0, steps.shape[1] / steps.shape[2]) ** 0.5
-                for kernel, step in zip(kernels, steps, strict=True):
-                    kernel.mul_(1 - group["lr"] * group["weight_decay"])
-                    kernel.add_(step.view(kernel.shape), alpha=-group["lr"] * scale)
+            kernels = [kernel for kernel in group["params"] if kernel.grad is not None]
+            if not kernels:
+                continue
+            rate, momentum = group["lr"], group["momentum"]
+            gradients = [kernel.grad for kernel in kernels]
+            averages = [self._average(kernel) for kernel in kernels]
+            torch._foreach_lerp_(averages, gradients, 1 - momentum)
+            ahead = torch._foreach_lerp(gradients, averages, momentum)  # Nesterov's look ahead
+            steps = _orthogonal_steps(ahead)
+            torch._foreach_mul_(steps, rate)
+            torch._foreach_mul_(kernels, 1 - rate * group["weight_decay"])
+            torch._foreach_sub_(kernels, steps)
 
-    def _direction(self, kernel: nn.Parameter, momentum: float) -> Tensor:
+    def _average(self, kernel: nn.Parameter) -> Tensor:
         state = self.state[kernel]
         if not state:
             state["average"] = torch.zeros_like(kernel)
         average: Tensor = state["average"]
-        assert kernel.grad is not None
-        average.lerp_(kernel.grad, 1 - momentum)
-        return kernel.grad.lerp(average, momentum)  # Nesterov's look ahead
+        return average
 
 
-def orthogonalised(matrices: Tensor) -> Tensor:
-    """(B, r, c) to matrices of the same singular vectors whose singular values are all about 1."""
-    tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+def _orthogonal_steps(directions: Sequence[Tensor]) -> list[Tensor]:
+    """The direction of each kernel, orthogonal and of a size that suits its shape."""
+    together: dict[Any, list[int]] = defaultdict(list)
+    for index, direction in enumerate(directions):
+        # A GPU starts twenty small batches more slowly than it runs one of padded matrices.
+        together[None if direction.is_cuda else direction.shape].append(index)
+    steps: list[Tensor] = [directions[0]] * len(directions)
+    for indices in together.values():
+        matrices = [directions[index].flatten(1) for index in indices]
+        for index, matrix in zip(indices, orthogonalised(matrices), strict=True):
+            scale = max(1.0, matrix.shape[0] / matrix.shape[1]) ** 0.5
+            steps[index] = scale * matrix.view(directions[index].shape)
+    return steps
+
+
+def orthogonalised(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """(r, c) matrices of any sizes to ones of the same singular vectors, all values about 1."""
+    wide = [matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
+    rows, columns = (max(matrix.shape[axis] for matrix in wide) for axis in (0, 1))
+    # Zeros beside a matrix add singular values of 0, which stay 0.
+    sizes = [(0, columns - matrix.shape[1], 0, rows - matrix.shape[0]) for matrix in wide]
+    x = torch.stack([F.pad(matrix, size) for matrix, size in zip(wide, sizes, strict=True)])
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     a, b, c = QUINTIC
     for _ in range(ITERATIONS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if tall else x
+    cut = [y[: matrix.shape[0], : matrix.shape[1]] for y, matrix in zip(x, wide, strict=True)]
+    return [
+        y.mT if matrix.shape[0] > matrix.shape[1] else y
+        for y, matrix in zip(cut, matrices, strict=True)
+    ]

@@ -19,7 +19,7 @@ from torchmetrics.functional.image import (
 from dehaze.runtime.datasets.artefacts import measure_artefacts
 from dehaze.runtime.output_file import finished_output
 
-from .data.haze import scatter
+from .data.haze import ramp, scatter
 from .data.store import Collection, Picture, Pixels
 from .networks.network import Network
 
@@ -29,9 +29,10 @@ LEVELS: dict[str, tuple[str, tuple[float, ...]]] = {
     "rooms": ("indoor", SOTS_BETAS),
     "roads": ("road", (0.0375,)),
     "streets": ("street", (0.008, 0.025)),
+    "photographs": ("photograph", (0.3, 1.0)),
 }
 """The name in tables and the scattering coefficients of each kind; of roads FRIDA2's own, of
-streets two, per metre."""
+streets two, per metre, of photographs two on a depth that is made up."""
 SAMPLES = 3
 """Pictures of each kind that are drawn."""
 
@@ -143,8 +144,8 @@ def examples_from(
     """The pictures to score a network on, by kind; training never sees them.
 
     Rooms get RESIDE's haze, A = 1: two levels a scene, all ten evenly, as in the subset of SOTS.
-    Roads get FRIDA2's own fog, streets a light and a dense one; given pairs stay what they are.
-    Rooms, streets and photographs without haze are to come out as they go in.
+    Roads get FRIDA2's own fog, streets and photographs a light and a dense one; given pairs stay
+    what they are. Rooms, streets and photographs without haze are to come out as they go in.
 
     Args:
         limit: pictures of each kind, at most.
@@ -196,9 +197,12 @@ def _hazed(picture: Picture, beta: float) -> Example:
     clear = _half(picture.clear)
     if not beta:
         return Example(clear, clear)
-    assert picture.depth is not None
-    depth = picture.depth_unit * (torch.from_numpy(picture.depth).float() / 255).square()
-    return Example(scatter(clear.float(), torch.exp(-beta * depth[None]), 1.0).half(), clear)
+    if picture.depth is None:
+        half = torch.full((1, 1, 1, 1), 0.5)
+        depth = ramp(half, half, clear.shape[-2:])[0]
+    else:
+        depth = picture.depth_unit * (torch.from_numpy(picture.depth)[None].float() / 255).square()
+    return Example(scatter(clear.float(), torch.exp(-beta * depth), 1.0).half(), clear)
 
 
 def _given(picture: Picture) -> Example:

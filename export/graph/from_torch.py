@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx
-import onnxsim
 import torch
 from onnxscript import opset20 as op
 from torch import Tensor, nn
@@ -94,6 +93,8 @@ def simplified(model: onnx.ModelProto, multiple: int) -> onnx.ModelProto:
     Raises:
         GateError: the simplified graph gives something else.
     """
+    import onnxsim  # here: the tests of the kernel run on GPU machines that do not have it
+
     source = model.graph.input[0].name
     sample = {source: [1, 3, 8 * multiple, 10 * multiple]}
     with _quiet():

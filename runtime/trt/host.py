@@ -17,6 +17,13 @@ __all__ = [
 ]
 
 
+_RTX_GPUS = ((8, 0), (8, 6), (8, 9))
+"""Compute capabilities of the engines that TensorRT-RTX 1.7 builds for every card; from 12.0 on it
+takes any. On an H200, of 9.0, it says "Supported compute capabilities: 8.0 8.6 8.9 12.0 12.1
+>12.0" and loads nothing."""
+_RTX_ANY_FROM = (12, 0)
+
+
 @dataclass(frozen=True)
 class TensorRTHost:
     """A machine as an engine sees it."""
@@ -46,10 +53,19 @@ def tensorrt_host() -> TensorRTHost:
     """Counts the devices, then asks TensorRT for its version.
 
     Raises:
-        ModelError: no GPU, no TensorRT, or one that is too old.
+        ModelError: no GPU, no TensorRT, one that is too old, or one that does not know the GPU.
     """
     device = cuda_device()
-    return _host(device.name, device.compute_capability)
+    host = _host(device.name, device.compute_capability)
+    capability = host.compute_capability
+    rtx = host.title == LIBRARIES["rtx"].title
+    if rtx and capability not in _RTX_GPUS and capability < _RTX_ANY_FROM:
+        raise ModelError(
+            f"expected a GPU that {host.title} runs on (compute capability "
+            f"{', '.join(map(_dotted, _RTX_GPUS))}, or {_dotted(_RTX_ANY_FROM)} and later), got "
+            f"{host.gpu} of {_dotted(capability)}; use TensorRT there, or --backend onnxruntime"
+        )
+    return host
 
 
 def building_host() -> TensorRTHost:

@@ -11,10 +11,18 @@ from dehaze.train.muon import Muon, orthogonalised
 def test_the_step_keeps_directions_and_levels_their_sizes(shape: tuple[int, ...]) -> None:
     matrices = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     u, _, v = torch.linalg.svd(matrices, full_matrices=False)
-    sizes = u.mT @ orthogonalised(matrices) @ v.mT
+    sizes = u.mT @ torch.stack(orthogonalised(list(matrices))) @ v.mT
     diagonal = sizes.diagonal(dim1=1, dim2=2)
     assert 0.6 < diagonal.min() <= diagonal.max() < 1.3
     assert (sizes - torch.diag_embed(diagonal)).abs().max() < 1e-3
+
+
+def test_matrices_of_several_sizes_are_the_same_together_as_alone() -> None:
+    generator = torch.Generator().manual_seed(0)
+    matrices = [torch.randn(shape, generator=generator) for shape in ((8, 20), (20, 8), (3, 4))]
+    for alone, together in zip(matrices, orthogonalised(matrices), strict=True):
+        assert together.shape == alone.shape
+        assert torch.allclose(orthogonalised([alone])[0], together, atol=1e-5)
 
 
 def test_it_learns_kernels_that_gradient_descent_crawls_to() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,31 @@ class BatchOptions:
     processes: int = 1
 
 
+class Draw(NamedTuple):
+    """What a batch is made of: the random numbers of a step, on the training device."""
+
+    which: Tensor
+    """(N,) int64, numbers of pictures."""
+    places: Tensor
+    """(N, 5) in [0, 1): where in a picture, and how it is turned; see `Store.crops`."""
+    haze: HazeDraw
+    noise: Tensor
+    """(2, N, 3, h, w) standard normal."""
+    side: int
+    """Side of the windows in the pictures."""
+    halved: bool
+    """True if the batch is seen at half the size."""
+
+    def tensors(self) -> list[Tensor]:
+        """All of them, in a fixed order."""
+        return [self.which, self.places, *self.haze, self.noise]
+
+    def replaced(self, tensors: list[Tensor]) -> Draw:
+        """The same with other tensors, in the order of `tensors`."""
+        which, places, *haze, noise = tensors
+        return self._replace(which=which, places=places, haze=HazeDraw(*haze), noise=noise)
+
+
 class Batches:
     """The batches of a store, on its device."""
 
@@ -67,7 +93,11 @@ class Batches:
         self._pictures = [_drawn_by_weight(store, part.scenes) for part in parts]
 
     def pair(self, step: int, crop: int) -> Pair:
-        """This process's part of the batch of a step.
+        """This process's part of the batch of a step; see `draw`."""
+        return self.made(self.draw(step, crop))
+
+    def draw(self, step: int, crop: int) -> Draw:
+        """The random numbers of this process's part of the batch of a step.
 
         Args:
             crop: side of the square windows in training pixels; those of a batch that is seen at
@@ -76,30 +106,41 @@ class Batches:
         options, device = self.options, self._store.clear.device
         if crop % CROP_MULTIPLE:
             raise InputError(f"expected crops of a multiple of {CROP_MULTIPLE} pixels, got {crop}")
-        generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
+        seed = options.seed * 1_000_003 + step
+        generator = torch.Generator().manual_seed(seed)
         parts = self._drawn_parts(generator)
         which = self._drawn_pictures(parts, generator)
         places = torch.rand(options.size, NUMBERS_OF_A_PLACE, generator=generator)
         haze = draw_haze({k: v[parts] for k, v in self._table.items()}, generator)
         halved = bool(torch.rand((), generator=generator) < options.half_share)
         own = slice(options.rank, None, options.processes)
-        side = 2 * _multiple(HALF_WINDOW / 2 * crop) if halved else crop
-        crops = self._store.crops(
-            which[own].to(device), places[own].to(device), (side, side), rotate=options.rotate
+        which, places = which[own], places[own]
+        side = _multiple(HALF_WINDOW / 2 * crop) if halved else crop
+        noise = torch.Generator(device)
+        noise.manual_seed(seed * 1009 + options.rank)
+        return Draw(
+            which.to(device),
+            places.to(device),
+            haze.part(own).to(device),
+            torch.randn(2, len(which), 3, side, side, generator=noise, device=device),
+            side=2 * side if halved else side,
+            halved=halved,
         )
-        if halved:
+
+    def made(self, draw: Draw) -> Pair:
+        """The batch of a draw, by operations on the training device alone."""
+        side = (draw.side, draw.side)
+        crops = self._store.crops(draw.which, draw.places, side, rotate=self.options.rotate)
+        if draw.halved:
             crops = crops._replace(
                 clear=F.avg_pool2d(crops.clear, 2),
                 hazy=F.avg_pool2d(crops.hazy, 2) if len(crops.hazy) else crops.hazy,
                 depth=F.avg_pool2d(crops.depth, 2),
             )
-        if options.super_resolution:
+        if self.options.super_resolution:
             unknown = torch.full_like(crops.clear[:, :1], torch.nan)
             return Pair(F.avg_pool2d(crops.clear, 2), crops.clear, unknown)
-        own_haze: HazeDraw = haze.part(own).to(device)
-        noise = torch.Generator(device)
-        noise.manual_seed((options.seed * 1_000_003 + step) * 1009 + options.rank)
-        return pair_from_crops(crops, own_haze, noise)
+        return pair_from_crops(crops, draw.haze, draw.noise)
 
     def _drawn_parts(self, generator: torch.Generator) -> Tensor:
         """(N,) the part of each sample: shares are met to within one sample, on average exactly."""

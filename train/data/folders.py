@@ -72,21 +72,38 @@ def pack_data(data: Data, path: Path) -> None:
 
 
 def _add(data: Data, found: DataSet, scale: int, share: float, training: bool) -> None:
-    cut = len(found.files) - found.held_out
-    if cut < 1 and found.kind != "unpaired":
+    trained, held_out = _parted(found)
+    if not trained and found.kind != "unpaired":
         raise InputError(
             f"{found.name}: expected more than {found.held_out} pictures, of which to hold out "
             f"{found.held_out}, got {len(found.files)}"
         )
     load = _loader(found, max(1, scale // 2) if found.finer else scale)
     for collections, files in (
-        (data.trained, found.files[:cut] if training else []),
-        (data.held_out, found.files[cut:]),
+        (data.trained, trained if training else []),
+        (data.held_out, held_out),
     ):
         if files:
             with ThreadPoolExecutor(torch.get_num_threads()) as pool:
                 pictures = list(pool.map(load, files))
             collections.append(Collection(found.kind, pictures, share, found.name))
+
+
+def _parted(found: DataSet) -> tuple[list[Any], list[Any]]:
+    """The files to train on and those to hold out.
+
+    Scenes follow each other as they were taken, so the last ones are held out. Photographs are
+    sorted by what they show, so those are spread.
+    """
+    files, count = list(found.files), found.held_out
+    if found.kind != "photographs" or not 0 < count < len(files):
+        cut = len(files) - count
+        return files[: max(cut, 0)], files[max(cut, 0) :]
+    held_out = {(2 * index + 1) * len(files) // (2 * count) for index in range(count)}
+    return (
+        [file for index, file in enumerate(files) if index not in held_out],
+        [file for index, file in enumerate(files) if index in held_out],
+    )
 
 
 def _loader(found: DataSet, scale: int) -> Callable[[Any], Picture]:

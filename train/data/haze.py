@@ -75,7 +75,8 @@ class Haze:
     lighter_share: float = 0.0
     """Share of real pairs whose hazy picture is mixed with the clear one, as lighter haze."""
     exposure: float = 0.0
-    """Largest share by which both pictures are made brighter or darker, as by the camera."""
+    """Largest share by which both pictures are made brighter or darker, as by the camera; a third
+    of it for each colour alone, as by its white balance."""
 
 
 Values = dict[str, Tensor]
@@ -113,12 +114,14 @@ class HazeDraw(NamedTuple):
     """(N, 1, 1, 1) standard deviation, after the haze."""
     quality: Tensor
     """(N,) of JPEG, 1 to 100; 0 for none."""
-    ramp: Tensor
-    """(N, 1, 1, 1) depth at the top of a picture whose depth is not known; 0 at its foot."""
+    foot: Tensor
+    """(N, 1, 1, 1) depth at the foot of a picture whose depth is not known."""
+    rise: Tensor
+    """(N, 1, 1, 1) how much more it is at the top."""
     lighter: Tensor
     """(N, 1, 1, 1) share of the clear picture in the hazy one of a pair."""
     exposure: Tensor
-    """(N, 1, 1, 1) factor on both pictures."""
+    """(N, 3, 1, 1) factor on both pictures, about the same for all colours."""
 
     def part(self, samples: slice) -> HazeDraw:
         """The haze of some of the samples."""
@@ -180,6 +183,7 @@ def draw_haze(values: Values, generator: torch.Generator) -> HazeDraw:
     cells = (count, 1, UNEVEN_CELLS, UNEVEN_CELLS)
     uneven = value("uneven") * torch.randn(cells, generator=generator) * chosen("uneven_share")
     noisy = chosen("noisy_share") * there
+    balance = 0.3 * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
     return HazeDraw(
         beta=beta,
         floor=value("floor"),
@@ -190,9 +194,10 @@ def draw_haze(values: Values, generator: torch.Generator) -> HazeDraw:
         scene_noise=value("scene_noise") * uniform() * noisy,
         sensor_noise=value("sensor_noise") * uniform() * noisy,
         quality=(within("jpeg_quality") * chosen("jpeg_share")).flatten(),
-        ramp=uniform(),
+        foot=0.2 + 0.8 * uniform(),
+        rise=uniform(),
         lighter=uniform() * chosen("lighter_share"),
-        exposure=1 + value("exposure") * (2 * uniform() - 1),
+        exposure=1 + value("exposure") * (2 * uniform() - 1 + balance),
     )
 
 
@@ -205,7 +210,7 @@ def _cloud(count: int, generator: torch.Generator) -> Tensor:
     return total
 
 
-def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) -> Pair:
+def pair_from_crops(crops: Crops, haze: HazeDraw, noise: Tensor) -> Pair:
     """Hazes a batch in one step on the device where it lies.
 
     Scenes whose depth is not known are given one: a ramp from the foot of the picture to its top,
@@ -213,15 +218,14 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) ->
 
     Args:
         crops: the windows, with depth or with their own hazy pictures.
-        generator: random numbers for the noise, on the same device.
+        noise: (2, N, 3, h, w) standard normal, on the same device: of the scene and of the sensor.
     """
     clear, size = crops.clear, crops.clear.shape[-2:]
-    depth = torch.where(crops.deep, crops.depth, _ramp(haze.ramp, size))
+    depth = torch.where(crops.deep, crops.depth, ramp(haze.foot, haze.rise, size))
     patches = F.interpolate(haze.patches, size, mode="bicubic")
     transmission = torch.exp(-haze.beta * depth * patches.exp())
     airlight = haze.airlight + F.interpolate(haze.uneven, size, mode="bicubic")
-    scene = clear**haze.gamma
-    scene = (scene + _noise(clear, haze.scene_noise, generator)).clamp(0, 1)
+    scene = (clear**haze.gamma + haze.scene_noise * noise[0]).clamp(0, 1)
     hazy = scatter(scene, transmission, airlight)
     # What the scattering model gives back when the gain stops at 1 / floor.
     rest = (transmission / haze.floor).clamp(max=1)
@@ -232,19 +236,28 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, generator: torch.Generator) ->
         target = torch.where(crops.paired, clear, target)
         transmission = torch.where(crops.paired, torch.nan, transmission)
     hazy, target = hazy * haze.exposure, (target * haze.exposure).clamp(0, 1)
-    hazy = (hazy + _noise(clear, haze.sensor_noise, generator)).clamp(0, 1)
-    compressed = haze.quality > 0
-    if compressed.any():
-        hazy[compressed] = jpeg(hazy[compressed], haze.quality[compressed])
-    return Pair(hazy, target, transmission)
+    hazy = (hazy + haze.sensor_noise * noise[1]).clamp(0, 1)
+    return Pair(_compressed(hazy, haze.quality), target, transmission)
 
 
-def _noise(like: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    noise = torch.randn(like.shape, generator=generator, device=like.device)
-    return noise * deviation
+def _compressed(images: Tensor, quality: Tensor) -> Tensor:
+    """Those of the pictures that have a quality, through JPEG."""
+    some = quality > 0
+    if images.is_cuda:  # choosing some would wait for the GPU, and no CUDA graph could hold it
+        every = jpeg(images, quality.clamp(min=1))
+        return torch.where(some.view(-1, 1, 1, 1), every, images)
+    if some.any():
+        images[some] = jpeg(images[some], quality[some])
+    return images
 
 
-def _ramp(top: Tensor, size: torch.Size) -> Tensor:
-    """(N, 1, h, w) depth that grows from the foot of a picture to `top` at its upper end."""
-    rise = torch.linspace(1, 0, size[0], device=top.device).view(1, 1, -1, 1)
-    return (0.25 + top * rise).expand(-1, 1, *size)
+def ramp(foot: Tensor, rise: Tensor, size: torch.Size) -> Tensor:
+    """(N, 1, h, w) depth of pictures whose own is not known, which grows from foot to top.
+
+    Args:
+        foot: (N, 1, 1, 1).
+        rise: (N, 1, 1, 1) how much more it is at the top.
+        size: h and w.
+    """
+    height = torch.linspace(1, 0, size[0], device=foot.device).view(1, 1, -1, 1)
+    return (foot + rise * height).expand(-1, 1, *size)

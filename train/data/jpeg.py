@@ -47,6 +47,10 @@ class _Constants(NamedTuple):
     """(3, 3): YCbCr = ycc @ RGB, plus 128 for the colours."""
     rgb: Tensor
     """(3, 3): the inverse of `ycc`."""
+    offset: Tensor
+    """(3, 1, 1): what JFIF adds to Y, Cb and Cr."""
+    bias: Tensor
+    """(2,): libjpeg rounds halved colours down in even columns, up in odd ones."""
 
 
 @torch.no_grad()
@@ -63,18 +67,17 @@ def jpeg(images: Tensor, quality: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     constants = _constants(images.device)
     pixels = F.pad((images * 255).round(), (0, -width % 16, 0, -height % 2), mode="replicate")
-    ycc = (_mixed(pixels, constants.ycc) + _offset(pixels)).round()
+    ycc = (_mixed(pixels, constants.ycc) + constants.offset).round()
     tables = _quantisation(constants.tables, quality.to(images.device))
     luma = _coded(ycc[:, :1], tables[:, :1], constants.dct)[..., :height, :width]
-    # libjpeg rounds halves down in even columns, up in odd ones
-    bias = pixels.new_tensor((0.25, 0.5)).repeat(pixels.shape[-1] // 4)
+    bias = constants.bias.repeat(pixels.shape[-1] // 4)
     halved = (F.avg_pool2d(ycc[:, 1:], 2) + bias).floor()
     chroma = _coded(halved, tables[:, 1:], constants.dct)
     chroma = chroma[..., : math.ceil(height / 2), : math.ceil(width / 2)]
     # libjpeg's "fancy upsampling" weighs neighbours by 3/4 and 1/4, as bilinear by 2 does
     doubled = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False).round()
     decoded = torch.cat((luma, doubled[..., :height, :width]), dim=1)
-    return _mixed(decoded - _offset(decoded), constants.rgb).round().clamp(0, 255) / 255
+    return _mixed(decoded - constants.offset, constants.rgb).round().clamp(0, 255) / 255
 
 
 def _coded(planes: Tensor, tables: Tensor, dct: Tensor) -> Tensor:
@@ -110,11 +113,6 @@ def _mixed(images: Tensor, matrix: Tensor) -> Tensor:
     return (matrix @ images.flatten(2)).view(images.shape)
 
 
-def _offset(images: Tensor) -> Tensor:
-    """(3, 1, 1): what JFIF adds to Y, Cb and Cr."""
-    return images.new_tensor((0.0, 128.0, 128.0)).view(3, 1, 1)
-
-
 @cache
 def _constants(device: torch.device) -> _Constants:
     place, frequency = torch.arange(8.0).view(8, 1), torch.arange(8.0)
@@ -128,5 +126,6 @@ def _constants(device: torch.device) -> _Constants:
         )
     )
     tables = torch.tensor((_LUMA_TABLE, _CHROMA_TABLE, _CHROMA_TABLE)).view(3, 1, 64)
-    constants = (torch.kron(waves, waves), tables, ycc, torch.linalg.inv(ycc))
+    offset, bias = torch.tensor((0.0, 128.0, 128.0)).view(3, 1, 1), torch.tensor((0.25, 0.5))
+    constants = (torch.kron(waves, waves), tables, ycc, torch.linalg.inv(ycc), offset, bias)
     return _Constants(*(tensor.to(device) for tensor in constants))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from tensorrt_inputs import BUILD, pictures, write_model
 
-from dehaze.runtime import EngineMismatchError
+from dehaze.runtime import ModelError
 from dehaze.runtime.backends import open_session as open_backend
 from dehaze.runtime.cuda.device import CudaDevice
 from dehaze.runtime.trt import host
@@ -103,8 +103,13 @@ def test_what_runs_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("on_a_card", "fake_gpu")
-def test_an_older_card_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("card", [CudaDevice("GTX 1080", (6, 1)), CudaDevice("H200", (9, 0))])
+def test_a_card_that_the_library_does_not_know_is_told(
+    card: CudaDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = engine_from_onnx(write_model(tmp_path), None, BUILD)
-    monkeypatch.setattr(host, "cuda_device", lambda: CudaDevice("GTX 1080", (6, 1)))
-    with pytest.raises(EngineMismatchError, match=r"expected GPU GTX 1080 .* got any since Ampere"):
+    monkeypatch.setattr(host, "cuda_device", lambda: card)
+    with pytest.raises(
+        ModelError, match=rf"TensorRT-RTX runs on .* got {card.name} of [69]\.[01];"
+    ):
         open_backend(engine)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dehaze.runtime import InputError, UsageError
 from dehaze.train.data.folders import Data, open_data, pack_data
+from dehaze.train.data.pictures import scaled_down
 from dehaze.train.networks import build_network
 from dehaze.train.validation import Validation, examples_from
 
@@ -126,6 +127,13 @@ def test_data_sets_by_name_are_opened_together(tmp_path: Path) -> None:
     assert road.clear.shape == (11, 19, 3)  # without the border, at 1/4
     assert pair.clear.shape == (32, 48, 3)  # small copies are taken at half the scale
     assert photograph.clear.shape == (20, 30, 3)
+    # Photographs are sorted by what they show: those that are held out are spread.
+    held_out = [float(p.clear.mean()) for p in data.held_out[-1].pictures]
+    files = [float(scaled_down(coloured(40, 60, index), 2).mean()) for index in range(20)]
+    places = [int(np.argmin(np.abs(np.array(files) - mean))) for mean in held_out]
+    by_name = sorted(range(20), key=str)
+    spread = [0, 2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18, 19]
+    assert places == [by_name[place] for place in spread]
     assert road.depth_unit == 500
     assert data.trained[0].pictures[1].depth is not None
     assert data.trained[0].pictures[1].depth[0, 0] == round(255 * (30 / 500) ** 0.5)
@@ -133,6 +141,7 @@ def test_data_sets_by_name_are_opened_together(tmp_path: Path) -> None:
     assert {kind: len(some) for kind, some in examples.items()} == {
         "road": 4,
         "o-haze": 4,
+        "photograph": 4,
         "clear": 4,
     }
 

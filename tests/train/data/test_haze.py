@@ -43,7 +43,8 @@ def scenes(clear: Tensor | None = None, *, deep: bool = True, paired: bool = Fal
 
 def hazed(haze: Haze, crops: Crops | None = None) -> Pair:
     crops = scenes() if crops is None else crops
-    return pair_from_crops(crops, drawn(haze, len(crops.clear)), torch.Generator().manual_seed(2))
+    noise = torch.randn(2, *crops.clear.shape, generator=torch.Generator().manual_seed(2))
+    return pair_from_crops(crops, drawn(haze, len(crops.clear)), noise)
 
 
 def airlight(pair: Pair) -> Tensor:

@@ -17,7 +17,7 @@ from .step import WARM_UP, Step, autocast_of, optimizers_of
 BATCHES = (16, 64, 256, 1024)
 NEARLY = 0.8
 """A smaller batch makes more steps of the same samples, so it is taken if it is nearly as fast."""
-TIMED = 20
+TIMED = 8
 """Steps of each trial, after those that a recording waits for."""
 
 
@@ -95,7 +95,7 @@ def _samples_per_s(
         Batches(store, recipe.mixture, BatchOptions(batch, recipe.rotate, seed=0)),
         recorded=device.type == "cuda",
     )
-    crop, warm_up = recipe.crop(0.0), WARM_UP + 2
+    crop, warm_up = recipe.crop(0.0), WARM_UP + 2 if device.type == "cuda" else 1
     started = 0.0
     for number in range(warm_up + TIMED):
         if number == warm_up:

@@ -39,15 +39,17 @@ def call(packed: Path, out: Path, minutes: str, *more: str) -> str:
 
 def test_it_trains_and_goes_on_when_called_again(packed: Path, tmp_path: Path) -> None:
     out = tmp_path / "result"
-    assert "edge.safetensors: choice " in call(packed, out, "10", "--total", "0.0001")
+    taught = ["--teacher", "edge", "--set", "losses.teacher_image=1"]
+    assert "edge.safetensors: choice " in call(packed, out, "10", "--total", "0.0001", *taught)
     speeds = json.loads((out / "speed.json").read_text())
     assert speeds["chosen"] in speeds["trials"]
     assert speeds["chosen"]["samples_per_s"] > 0
     first = load_network(out / "edge.safetensors")[1]
     assert first["recipe"]["batch"] == speeds["chosen"]["batch"]
+    assert first["origins"]["teacher"].startswith("edge.safetensors, sha256 ")
     assert (out / "samples.jpg").is_file()
     longer = str((first["seconds"] + 0.01) / 60)
-    assert "edge.safetensors: choice " in call(packed, out, "10", "--total", longer)
+    assert "edge.safetensors: choice " in call(packed, out, "10", "--total", longer, *taught)
     assert load_network(out / "edge.safetensors")[1]["step"] > first["step"]
     with (out / "log.csv").open() as file:
         steps = [int(row["step"]) for row in csv.DictReader(file)]

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, one_line
 from ..timing import StageTimes
 from .containers.cut_off import bytes_missing
+from .containers.packets import packets_of
 from .containers.timeline import Timeline
 from .decoder import Decoder
 from .limits import frame_pixels_at_most, frame_problem
@@ -299,7 +300,7 @@ class VideoReader:
             streams: none for all.
         """
         timeline = Timeline(self.container)
-        packets = self.container.demux(*streams)
+        packets = packets_of(self.container, streams, self._notices)
         while True:
             try:
                 packet = next(packets)

@@ -125,7 +125,8 @@ class SrtSender(_Program):
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
+        # A streamid begins with #, behind which there is no fragment here.
+        parts = urlsplit(address, allow_fragments=False)
         folder = tempfile.TemporaryDirectory(prefix="dehaze-srt-")
         options = Path(folder.name, "options.ffpreset")
         # What is still on its way at the end may arrive, for `linger` seconds.

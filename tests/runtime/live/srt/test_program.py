@@ -96,7 +96,9 @@ def test_nobody_there_and_a_wrong_passphrase_are_told_in_one_line(tmp_path: Path
 def test_a_passphrase_is_not_in_the_list_of_processes(tmp_path: Path) -> None:
     port = free_port()
     with listening(port, "-f", "data", "-i", "LISTENER", "-f", "data", tmp_path / "got"):
-        sender = SrtSender(f"srt://127.0.0.1:{port}?passphrase={SECRET}")
+        # What stands behind the # of a streamid counts, too.
+        address = f"srt://127.0.0.1:{port}?streamid=#!::r=camera&passphrase={SECRET}"
+        sender = SrtSender(address)
         command = Path(f"/proc/{sender._process.pid}/cmdline")
         words = command.read_bytes() if command.exists() else b""
         sender.close()

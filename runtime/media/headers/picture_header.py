@@ -25,6 +25,8 @@ _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 _JPEG_REACH = 2**26
 """Bytes of a JPEG in which its frame header must stand; comments and profiles may come before."""
+_JPEG_MARKERS = 2**16
+"""The most markers before the frame header; a profile of 60 MB takes a thousand."""
 _WEBP_BYTES = 8
 """Bytes a pixel that count for a WebP: its encoder, which the result needs, works with so many."""
 _BOX_BYTES = 8
@@ -92,7 +94,9 @@ def _size_of_bmp(data: bytes) -> AnnouncedSize:
 def _size_of_jpeg(data: bytes) -> AnnouncedSize | None:
     """Walks the segments up to the frame header."""
     position, end = 2, min(len(data), _JPEG_REACH)
-    while position + 9 <= end:
+    for _ in range(_JPEG_MARKERS):
+        if position + 9 > end:
+            return None
         if data[position] != 0xFF:
             position = data.find(b"\xff", position, end)  # libjpeg looks for the next marker too
             if position < 0:

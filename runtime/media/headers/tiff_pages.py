@@ -26,6 +26,10 @@ _MOST_BYTES = 2**31
 """16384x16384 with four channels of 16 bits."""
 
 
+_MOST_ENTRIES = 2**16
+"""Libtiff's limit, too, for a BigTIFF could say any number."""
+
+
 class TiffPage(NamedTuple):
     """The sizes that a directory gives; of a tag that stands there twice, the larger."""
 
@@ -114,8 +118,8 @@ def _page(data: bytes, start: int, layout: _Layout) -> tuple[TiffPage, int]:
     first = start + struct.calcsize(layout.entries)
     size = 4 + 2 * struct.calcsize(layout.offset)
     end = first + count * size
-    if end > len(data):
-        raise ValueError("a directory beyond the end")
+    if end > len(data) or count > _MOST_ENTRIES:
+        raise ValueError("a directory beyond the end, or beyond reason")
     found: dict[int, int] = {}
     for tag, value in _values(data[first:end], size, data, layout):
         found[tag] = max(found.get(tag, 0), value) if value >= 0 else value

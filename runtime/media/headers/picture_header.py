@@ -10,6 +10,7 @@ import struct
 from typing import NamedTuple
 
 from .box_sizes import size_of_heif, size_of_jpeg_xl
+from .jpeg_segments import problem_of_jpeg
 from .kinds import OPENCV_KINDS, PILLOW_KINDS, SEVERAL, kind_of
 from .png_check import problem_of_png
 from .tiff_pages import pages_of_tiff, problem_of_tiff
@@ -50,11 +51,11 @@ class AnnouncedSize(NamedTuple):
 def problem_of_picture(data: bytes) -> str:
     """What is wrong with it, which a decoder must not see; empty where nothing is.
 
-    Chunks beyond the end, animations, several pages, vast tiles.
+    Chunks beyond the end, animations, several pages, vast tiles, countless parts.
     """
     if _is_webp(data, b"VP8X") and data[20] & _WEBP_ANIMATION:
         return SEVERAL
-    if problem := problem_of_png(data) or problem_of_tiff(data):
+    if problem := problem_of_png(data) or problem_of_tiff(data) or problem_of_jpeg(data):
         return problem
     kind = kind_of(data)
     if (kind in OPENCV_KINDS or kind in PILLOW_KINDS) and announced_size(data) is None:

@@ -95,9 +95,22 @@ def test_a_file_of_countless_tiny_parts_is_refused_at_once(kind: str, tmp_path: 
     path = tmp_path / "a.png"
     path.write_bytes(many_parts(kind))
     started = time.process_time()
-    with pytest.raises(InputError, match="10000 chunks beside the pixels|is damaged"):
+    with pytest.raises(InputError, match=r"10000 chunks beside the pixels|is damaged"):
         picture_content(path)
     assert time.process_time() - started < 1
+
+
+def test_a_jpeg_of_countless_scans_is_refused(tmp_path: Path) -> None:
+    """5000 scans of some bytes each over 8000x8000 pixels took 35 s."""
+    flags = [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    data = cv2.imencode(".jpg", picture(64, 80), flags)[1].tobytes()
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[:-2] + 90 * scan + data[-2:] + 200 * scan)  # as of a video behind it
+    assert picture_content(path)
+    path.write_bytes(data[:-2] + 100 * scan + data[-2:])
+    with pytest.raises(InputError, match=r"a\.jpg: expected at most 100 scans over the picture"):
+        picture_content(path)
 
 
 def test_an_animated_webp_is_refused(tmp_path: Path) -> None:

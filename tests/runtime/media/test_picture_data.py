@@ -320,6 +320,13 @@ def test_a_resolution_that_makes_no_sense_is_left_out(tmp_path: Path) -> None:
             assert max(image.info.get("dpi", (0,))) < 100
 
 
+def test_exif_of_a_million_fractions_is_dropped_and_told(tmp_path: Path) -> None:
+    head = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 318, 5, 1_000_000, 26)
+    path = save(tmp_path / "in.webp", exif=b"Exif\0\0" + head + bytes(4) + bytes(8_000_000))
+    notices = run(path, tmp_path / "out.tif")
+    assert "EXIF is dropped: its tags hold more numbers than any camera writes" in notices
+
+
 def test_xmp_that_opens_elements_and_closes_none_costs_no_time(tmp_path: Path) -> None:
     """160 KB of it took 15 s, and 2 MB would have taken an hour."""
     path = save(tmp_path / "in.webp", xmp=b"<Container:Directory " * 8_000)

@@ -147,6 +147,8 @@ class VideoReader:
                 missing = bytes_missing(file)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({one_line(error)})") from error
+        except ValueError as error:
+            raise InputError(f"{self.path}: expected a video, got {error}") from error
         if missing:
             raise InputError(
                 f"{self.path}: the video is cut off: its last {missing} bytes are missing; "

@@ -13,7 +13,7 @@ from .box_sizes import size_of_heif, size_of_jpeg_xl
 from .jpeg_segments import problem_of_jpeg
 from .kinds import OPENCV_KINDS, PILLOW_KINDS, SEVERAL, kind_of
 from .png_check import problem_of_png
-from .tiff_pages import pages_of_tiff, problem_of_tiff
+from .tiff_pages import has_vast_exif, pages_of_tiff, problem_of_tiff
 
 __all__ = ["MAXIMUM_PIXELS", "AnnouncedSize", "announced_size", "problem_of_picture"]
 
@@ -60,6 +60,8 @@ def problem_of_picture(data: bytes) -> str:
     kind = kind_of(data)
     if (kind in OPENCV_KINDS or kind in PILLOW_KINDS) and announced_size(data) is None:
         return f"expected a picture, but this {kind} file is damaged or none at all"
+    if kind in PILLOW_KINDS and has_vast_exif(data):
+        return "expected EXIF of a camera, but its tags hold half a million numbers"
     return ""
 
 

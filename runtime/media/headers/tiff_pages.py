@@ -6,14 +6,16 @@ number of any size in both, as libtiff takes it.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from .kinds import SEVERAL
 
-__all__ = ["TiffPage", "has_too_many_numbers", "pages_of_tiff", "problem_of_tiff"]
+__all__ = ["TiffPage", "has_too_many_numbers", "has_vast_exif", "pages_of_tiff", "problem_of_tiff"]
 
 _WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT = 256, 257, 258, 277, 322, 323
 _WANTED = frozenset({_WIDTH, _HEIGHT, _BITS, _SAMPLES, _TILE_WIDTH, _TILE_HEIGHT})
@@ -26,6 +28,9 @@ _TABLES = frozenset({273, 279, 324, 325})
 _DIRECTORIES = frozenset({34665, 34853, 40965})
 """EXIF, GPS and interoperability."""
 _MOST_DIRECTORIES = 8
+_HEAD = re.compile(rb"II\*\0|MM\0\*")
+_MOST_HEADS = 16
+"""In pixels such four bytes come by chance once in 2 GB."""
 _MOST_NUMBERS = 2**19
 """The most numbers in tags: more than two tables for 16 bits (3 * 2**16 each). Pillow makes an
 object of each: 7 million fractions took 1.2 GB and more than 90 s."""
@@ -135,6 +140,17 @@ def _most_in_tables(page: TiffPage) -> int:
 def has_too_many_numbers(data: bytes) -> bool:
     """Returns whether the tags of a TIFF or EXIF block hold more numbers than a camera writes."""
     return _numbers_in_tags(data)[0] > _MOST_NUMBERS
+
+
+def has_vast_exif(data: bytes) -> bool:
+    """Returns whether any EXIF block in a file, wherever it lies, holds too many numbers.
+
+    For AVIF, whose reader looks at the block's tags as soon as it opens the file.
+    """
+    heads = list(islice(_HEAD.finditer(data), _MOST_HEADS + 1))
+    return len(heads) > _MOST_HEADS or any(
+        has_too_many_numbers(data[head.start() :]) for head in heads
+    )
 
 
 def _numbers_in_tags(data: bytes) -> tuple[int, int]:

@@ -122,6 +122,15 @@ def test_tags_of_a_million_fractions_are_refused(place: str) -> None:
         assert has_too_many_numbers(bytes(data)) is is_refused
 
 
+def test_an_avif_with_exif_of_a_million_fractions_is_refused(tmp_path: Path) -> None:
+    """Pillow looks for the orientation while it opens the file, which took 50 s and 1.3 GB."""
+    exif = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 318, 5, 1_000_000, 26)
+    exif += bytes(4) + bytes(8_000_000)
+    Image.fromarray(picture(48, 64)).save(tmp_path / "a.avif", exif=exif)
+    with pytest.raises(InputError, match=r"a\.avif: expected EXIF of a camera"):
+        read_picture(tmp_path / "a.avif")
+
+
 def test_directories_that_lead_in_a_circle_end() -> None:
     data = tiff([*sides(64, 64), (34665, LONG, 8)])
     assert problem_of_tiff(data) == ""

@@ -90,10 +90,16 @@ _OBJECT = re.compile(r"'?<[^<>]* at 0x[0-9A-Fa-f]+>'?")
 _USER_AND_PASSWORD = r"(?P<scheme>\w[\w+.-]*://)(?P<account>{character}*)@"
 _IN_WORDS = re.compile(_USER_AND_PASSWORD.format(character=r"\S"))
 _IN_ADDRESS = re.compile(_USER_AND_PASSWORD.format(character=r"[\s\S]"))
+_SECRETS = (
+    "password passwd passphrase pwd pass pw token secret auth key sig signature hmac jwt ticket "
+    "credential session sessionid streamid"
+).replace(" ", "|")
+"""Endings of names whose values let in whoever knows them. SRT's `streamid` may hold an account,
+and addresses that a server has signed are the key themselves."""
 _NAMED = re.compile(
-    r"(?P<name>[\w.-]*(?:password|passwd|passphrase|pwd|pass|pw|token|secret|auth|key|sig|signature))"
-    r"(?P<equals>\s*=\s*)"
-    r"(?:\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s&!\"']+)",
+    rf"(?P<name>{_SECRETS})(?P<equals>\s*=\s*)"
+    # An unquoted value ends with the next option: a streamid is #!::u=me,r=camera.
+    r"(?:\"(?:\\.|[^\"\\])*\"?|'(?:\\.|[^'\\])*'?|[^\s&]+)",
     re.IGNORECASE,
 )
 

@@ -5,6 +5,7 @@
    FAULT_CALL      the call that fails: open, read, write, fsync, truncate, link, rename, unlink, mkdir
    FAULT_NUMBER    which of these calls fails, from 1
    FAULT_ERRNO     its error
+   FAULT_COUNT     a file that grows by a byte with each of these calls, in whatever process
    FAULT_NO_FSYNC  set: fsync does nothing, which shows what it costs
 */
 #define _GNU_SOURCE
@@ -13,7 +14,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +23,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static atomic_int calls;
+/* The number of this call among those of all processes of the run, from 1; -1 without a file. */
+static long counted(void) {
+  const char *path = getenv("FAULT_COUNT");
+  if (!path) return -1;
+  int file = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0666);
+  syscall(SYS_write, file, "x", 1);
+  long end = syscall(SYS_lseek, file, 0, SEEK_CUR);
+  syscall(SYS_close, file);
+  return end;
+}
 
 static int fails(const char *call, const char *path) {
   const char *folder = getenv("FAULT_FOLDER"), *wanted = getenv("FAULT_CALL");
@@ -38,7 +47,7 @@ static int fails(const char *call, const char *path) {
   }
   if (!wanted || strcmp(wanted, call) != 0) return 0;
   const char *number = getenv("FAULT_NUMBER"), *error = getenv("FAULT_ERRNO");
-  if (!number || !error || atomic_fetch_add(&calls, 1) + 1 != atoi(number)) return 0;
+  if (!number || !error || counted() != atol(number)) return 0;
   errno = atoi(error);
   return 1;
 }

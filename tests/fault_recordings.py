@@ -43,7 +43,10 @@ class Recorder:
     def __init__(self, folder: Path, suffix: str) -> None:
         self._folder = folder.resolve() / f"files{suffix}"
         self._printed, self._log = folder / "printed", folder / "calls"
+        self._count = folder / "count"
         self._target = self._folder / f"out{suffix}"
+        self.met = 0
+        """The number of faults that came to pass."""
         self.most_lost = 0
         """The most frames that went in and cannot be read."""
         self._log.unlink(missing_ok=True)
@@ -58,7 +61,8 @@ class Recorder:
         """A recording of so many frames, killed behind them; returns how many went in, too."""
         reading, writing = os.pipe()
         arguments = ["-", str(self._target), "--raw", f"{WIDTH}x{HEIGHT}@{FPS}", "--threads", "1"]
-        settings["FAULT_FOLDER"] = f"{self._folder}/"
+        settings |= {"FAULT_FOLDER": f"{self._folder}/", "FAULT_COUNT": str(self._count)}
+        self._count.write_bytes(b"")
         child = start_in_fork(arguments, self._printed, settings, reading)
         os.close(reading)
         feeder = _Feeder(writing, frames, child if kill else None)
@@ -70,6 +74,7 @@ class Recorder:
         """What a recording with this fault did that it must not; empty where all is well."""
         shutil.rmtree(self._folder, ignore_errors=True)
         run, sent = self._record(**fault.settings)
+        self.met += self._count.stat().st_size >= fault.number
         wrong = self._lost(sent)
         lines = [line for line in run.stderr.splitlines() if not line.startswith("backend: ")]
         if run.code not in (0, 1) or (run.code == 1 and len(lines) != 1):
@@ -179,7 +184,11 @@ def main() -> int:
                 bad += 1
                 print(f"{_SUFFIXES[which]}: {what}:", *wrong, sep="\n  ", flush=True)
     lost = max(recorder.most_lost for recorder in recorders)
-    print(f"{count} points, {bad} wrong; at most {lost} frames of {FRAMES} were lost")
+    met = sum(recorder.met for recorder in recorders)
+    print(
+        f"{count} points, {bad} wrong; at most {lost} frames of {FRAMES} were lost; "
+        f"{met} of {options.points} faults came to pass"
+    )
     return int(bool(bad))
 
 

@@ -166,6 +166,7 @@ class Workplace:
 
     def __init__(self, folder: Path) -> None:
         self._printed, self._log = folder / "printed", folder / "calls"
+        self._count = folder / "count"
         self._files = folder.resolve() / "files"
         self.hazy, self.clear = self._files / "hazy", self._files / "clear"
         self.hazy.mkdir(parents=True)
@@ -176,6 +177,8 @@ class Workplace:
         self._inputs = _contents(self.hazy)
         self.codes: Counter[int] = Counter()
         """Exit codes of the runs so far."""
+        self.met = 0
+        """The number of faults that came to pass."""
         run = self.run(FAULT_LOG=str(self._log))
         assert run.code == 0, run.stderr
         self.calls = Counter(line.split()[0] for line in self._log.read_text().splitlines())
@@ -184,7 +187,8 @@ class Workplace:
     def run(self, kill_after: float | None = None, **settings: str) -> Run:
         """Runs the command in a fork; after `kill_after` seconds it is killed."""
         arguments = [str(self.hazy), str(self.clear), "--threads", "1"]
-        settings["FAULT_FOLDER"] = f"{self._files}/"
+        settings |= {"FAULT_FOLDER": f"{self._files}/", "FAULT_COUNT": str(self._count)}
+        self._count.write_bytes(b"")
         child = start_in_fork(arguments, self._printed, settings)
         deadline = time.monotonic() + (_HANGS_SECONDS if kill_after is None else kill_after)
         run = Run(ended(child, deadline), self._printed.read_text(errors="replace"))
@@ -195,6 +199,7 @@ class Workplace:
         """What a run with this fault did that it must not; empty where all is well."""
         shutil.rmtree(self.clear, ignore_errors=True)
         run = self.run(**fault.settings)
+        self.met += self._count.stat().st_size >= fault.number
         wrong = self.wrong_files()
         lines = [line for line in run.stderr.splitlines() if not line.startswith("backend: ")]
         missing = self._results.keys() - _contents(self.clear).keys()
@@ -331,7 +336,8 @@ def _judged(place: Workplace, options: argparse.Namespace) -> int:
             bad += 1
             print(f"{what}:", *wrong, sep="\n  ", flush=True)
     codes = ", ".join(f"{times} with {code}" for code, times in sorted(place.codes.items()))
-    print(f"{count} points, {bad} wrong; runs ended {codes}")
+    met = "" if options.kills else f"; {place.met} of the faults came to pass"
+    print(f"{count} points, {bad} wrong; runs ended {codes}{met}")
     return int(bool(bad))
 
 

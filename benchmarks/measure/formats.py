@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shutil
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dehaze.runtime.errors import DehazeError, one_line
+from dehaze.runtime.isolated.program import python_program
 from dehaze.runtime.model.shipped import MODELS_FOLDER, list_models, model_bytes
 from dehaze.runtime.model.subgraph import estimator_from_model
 from dehaze.runtime.trt.host import tensorrt_host
@@ -108,7 +108,7 @@ def _exported(model: str, form: Format, folder: Path, calibration: Path | None) 
     arguments = [model, *form.arguments, "--out", str(folder)]
     if calibration and "--int8" in form.arguments:
         arguments += ["--data", str(calibration)]
-    command = [sys.executable, "-m", "dehaze.export.cli", *arguments]
+    command = [*python_program("dehaze.export.cli"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True)
     found = [*folder.glob("*.engine"), *folder.glob("*.onnx")]
     if done.returncode == 0 and found:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dehaze.runtime.errors import ModelError
+from dehaze.runtime.isolated.program import python_program
 
 __all__ = ["PeakMemory", "peak_memory"]
 
@@ -35,7 +36,7 @@ def peak_memory(model: str, backend: str, threads: int, width: int, height: int)
         ModelError: the process failed, though the model opens in this one.
     """
     arguments = [model, backend, str(threads), str(width), str(height)]
-    command = [sys.executable, "-m", "dehaze.benchmarks.measure.peak_memory", *arguments]
+    command = [*python_program("dehaze.benchmarks.measure.peak_memory"), *arguments]
     child = subprocess.run(command, capture_output=True, text=True)
     if child.returncode:
         last = (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]
@@ -100,7 +101,3 @@ def main() -> None:
         for _ in range(FRAMES):
             method(frame)
     print(json.dumps({"before_mib": round(before, 1), "mib": round(_highest_mib(), 1)}))
-
-
-if __name__ == "__main__":
-    main()

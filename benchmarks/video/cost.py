@@ -17,6 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dehaze.runtime.errors import InputError, UsageError
+from dehaze.runtime.isolated.program import python_program
 from dehaze.runtime.media.encoders import EncoderOptions, encoder_pixels, encoder_settings
 from dehaze.runtime.media.notices import Notices
 from dehaze.runtime.media.pixels.frame_pixels import EncoderPixels
@@ -74,10 +75,10 @@ def measure_video(source: Path, model: str, threads: int | None, rounds: int) ->
     encoder, pixels, settings = _encoding(source)
     with tempfile.TemporaryDirectory() as folder:
         target = str(Path(folder) / "out.mp4")
-        run = "import sys; from dehaze.runtime.cli import main; sys.exit(main(sys.argv[1:]))"
         options = ["--model", model, *(["--threads", str(threads)] if threads else [])]
-        dehaze = [sys.executable, "-c", run, str(source), "--output", target, "--overwrite"]
-        plain = [sys.executable, "-m", "dehaze.benchmarks.video.transcode", str(source), target]
+        files = [str(source), "--output", target, "--overwrite"]
+        dehaze = [*python_program("dehaze.runtime.cli"), *files]
+        plain = [*python_program("dehaze.benchmarks.video.transcode"), str(source), target]
         commands = {
             "dehazed": [*dehaze, "--json", *options],
             "plain": [*plain, encoder, pixels.name, json.dumps(settings)],

@@ -64,6 +64,7 @@ def scaled_copy(source: str, target: str, size: tuple[int, int], most_frames: in
         out.mux(made.encode(None))
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Prints what `transcode` returns for the arguments of the command."""
     source, target, encoder, pixel_format, settings = sys.argv[1:]
     print(transcode(source, target, encoder, pixel_format, json.loads(settings)))

@@ -2,7 +2,8 @@
 
 What lies there is run, so nobody else may write there: a folder of the user's own with mode 0700.
 It does not depend on the home, which a service may not have, nor on the working folder. A checksum
-in each file finds what a power cut has damaged, and of several processes one compiles.
+in each file finds what a power cut has damaged, and of several processes one compiles. Who adds a
+file removes those that nobody has used for a month, such as those of older versions.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ _LOCK = "lock"
 _SUM_BYTES = 32
 _WAIT_SECONDS = 30.0
 """For another process that compiles; then this one does it alone, without the cache."""
+_DAY_SECONDS = 86_400.0
+_UNUSED_DAYS = 30
+"""After which a file is removed. Nothing is lost by it: a run that wants it compiles it again."""
 
 
 def kept(name: str, make: Callable[[], bytes]) -> bytes:
@@ -44,6 +48,7 @@ def kept(name: str, make: Callable[[], bytes]) -> bytes:
         made = make()
         if is_locked:
             _store(path, made)
+            _remove_unused(folder)
         return made
 
 
@@ -53,8 +58,25 @@ def _whole(path: Path) -> bytes | None:
         content = path.read_bytes()
         made = content[_SUM_BYTES:]
         if made and content[:_SUM_BYTES] == _sum(made):
+            _mark_used(path)
             return made
     return None
+
+
+def _mark_used(path: Path) -> None:
+    """Sets the file's time to now, once a day: a disk need not keep when files are read."""
+    with suppress(OSError):  # a read-only disk
+        if time.time() - path.stat().st_mtime > _DAY_SECONDS:
+            os.utime(path)
+
+
+def _remove_unused(folder: Path) -> None:
+    oldest = time.time() - _UNUSED_DAYS * _DAY_SECONDS
+    for pattern in ("*.o", "*.unfinished"):
+        for path in folder.glob(pattern):
+            with suppress(OSError):
+                if path.lstat().st_mtime < oldest:
+                    path.unlink()
 
 
 def _store(path: Path, made: bytes) -> None:

@@ -10,7 +10,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +18,7 @@ from typing import IO, Any, TypeVar
 
 from ..errors import DehazeError, InputError, one_line
 from .messages import received, send
+from .program import python_program
 
 __all__ = ["Answer", "IsolatedProcess", "be_quiet", "limit_seconds", "serve"]
 
@@ -57,14 +57,9 @@ class IsolatedProcess:
             DehazeError: the system has no room for another process.
         """
         self.close()
-        # Not -m, which would look for modules in the working folder, where strangers' files lie.
-        code = (
-            f"import sys; sys.path[:] = {sys.path!r}; "
-            f"from {self._module} import serve_tasks; serve_tasks()"
-        )
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", code],
+                python_program(self._module, "serve_tasks"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=0,

@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from ..errors import InputError, one_line
+from ..media.containers.packets import packets_of
 from ..media.limits import frame_pixels_at_most
 from ..media.pixels.colour import BT601
 from ..media.pixels.frame_pixels import rgb_of
@@ -156,8 +157,8 @@ class AvSource(LiveSource):
         """The frames of one connection."""
         self._played_seconds = 0.0
         self._last_good = time.monotonic()
-        heard = [self.sound] if self.sound and self.on_sound else []
-        for packet in self._container.demux(self._stream, *heard):
+        heard = (self.sound,) if self.sound and self.on_sound else ()
+        for packet in packets_of(self._container, (self._stream, *heard), self.notices):
             started = time.perf_counter()
             if packet.stream != self._stream:
                 self._hand_on_sound(packet)

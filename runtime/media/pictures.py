@@ -21,6 +21,7 @@ from .headers.kinds import OPENCV_KINDS, PILLOW_KINDS, kind_of
 from .headers.other_kinds import WRITTEN_BY_PILLOW, decoded_by_pillow, rgb_in_srgb_of, straight_rgba
 from .headers.picture_header import MAXIMUM_PIXELS
 from .headers.png_chunks import transparent_grey
+from .headers.tiff_pages import has_too_many_numbers
 from .headers.xmp import has_promises, kept_xmp
 from .notices import Notices
 from .picture_content import picture_content
@@ -86,7 +87,7 @@ def decoded_picture(path: Path, data: bytes, notices: Notices) -> Picture:
     """
     kind = kind_of(data)
     if kind in PILLOW_KINDS:
-        return _read_by_pillow(path, data, kind)
+        return _read_by_pillow(path, data, kind, notices)
     if deep_lab := deep_lab_as_rgb(data):
         data = deep_lab
     decoded, metadata = _decoded(path, data, kind)
@@ -114,6 +115,7 @@ def decoded_picture(path: Path, data: bytes, notices: Notices) -> Picture:
             "the gain map, video or further picture behind the picture is dropped; the picture "
             "itself stays"
         )
+    _drop_vast_exif(metadata, notices)
     return _upright_picture(decoded, metadata, extras, is_grey=is_grey)
 
 
@@ -160,13 +162,20 @@ def _with_key(grey: NDArray[Any], key: int) -> NDArray[Any]:
     return np.dstack((grey, grey, grey, alpha))
 
 
-def _read_by_pillow(path: Path, data: bytes, kind: str) -> Picture:
+def _drop_vast_exif(metadata: dict[int, bytes], notices: Notices) -> None:
+    if has_too_many_numbers(metadata.get(_EXIF, b"")):
+        del metadata[_EXIF]
+        notices.add("EXIF is dropped: its tags hold more numbers than any camera writes")
+
+
+def _read_by_pillow(path: Path, data: bytes, kind: str, notices: Notices) -> Picture:
     try:
         pixels, found = decoded_by_pillow(data, kind, MAXIMUM_PIXELS)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     names = {"exif": _EXIF, "xmp": _XMP, "icc_profile": _PROFILE}
     metadata = {names[k]: block for k, block in found.items()}
+    _drop_vast_exif(metadata, notices)
     return _upright_picture(pixels, metadata, extras_of(data))
 
 

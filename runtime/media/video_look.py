@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
@@ -18,6 +19,18 @@ from .pixels.orientation import UPRIGHT, orientation_of_matrix
 from .pixels.pixel_layout import PixelLayout, layout_of
 
 __all__ = ["VideoLook", "look_of"]
+
+
+def _of_unknown_type(kind: type[Type], number: object) -> Any:
+    """A type of side data that FFmpeg has and PyAV's list has not."""
+    unknown: Any = object.__new__(kind)
+    unknown._name_, unknown._value_ = f"TYPE_{number}", number
+    return unknown
+
+
+# PyAV 17.1 raises for the whole frame where one of its data is of such a type: 31 is the EXIF that
+# cameras write into the frames of Motion JPEG, 29 tells the eye of a spatial video.
+Type._missing_ = classmethod(_of_unknown_type)  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

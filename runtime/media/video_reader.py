@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ..errors import InputError, one_line
 from ..timing import StageTimes
 from .containers.cut_off import bytes_missing
+from .containers.packets import packets_of
 from .containers.timeline import Timeline
 from .decoder import Decoder
 from .limits import frame_pixels_at_most, frame_problem
@@ -146,6 +147,8 @@ class VideoReader:
                 missing = bytes_missing(file)
         except OSError as error:
             raise InputError(f"{self.path}: cannot be read ({one_line(error)})") from error
+        except ValueError as error:
+            raise InputError(f"{self.path}: expected a video, got {error}") from error
         if missing:
             raise InputError(
                 f"{self.path}: the video is cut off: its last {missing} bytes are missing; "
@@ -299,7 +302,7 @@ class VideoReader:
             streams: none for all.
         """
         timeline = Timeline(self.container)
-        packets = self.container.demux(*streams)
+        packets = packets_of(self.container, streams, self._notices)
         while True:
             try:
                 packet = next(packets)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,19 +11,21 @@ from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 from ...errors import OutputError
+from ...isolated.program import python_program
 from ...media.encoders import EncoderOptions
 from ...media.stream_writer import AT_ONCE, StreamWriter
 from ...timing import StageTimes
 from ..source import LiveFrame, LiveSource, Sound
-from .sender import SEND_SECONDS
 from .target import StreamTarget
 
 __all__ = ["Connection", "ConnectionLostError"]
 
-_SENDER = [sys.executable, "-m", "dehaze.runtime.live.publish.sender"]
+_SENDER = "dehaze.runtime.live.publish.sender"
 _HEADER_PTS = (0, 1)
 """The times of the frame that makes the header; beside sound a muxer keeps one back."""
-_END_SECONDS = 2 * SEND_SECONDS
+FINISH_SECONDS = 30.0
+"""For what lies in the pipe at the end, on however busy a machine: the process ends by itself where
+the receiver takes nothing for SEND_SECONDS."""
 
 
 class ConnectionLostError(Exception):
@@ -59,7 +60,10 @@ class Connection:
         self._base: int | None = None
         self._last_sound = 0
         self._process = subprocess.Popen(
-            _SENDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            python_program(_SENDER),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         assert self._process.stdin and self._process.stdout
         self._answers = self._process.stdout
@@ -137,7 +141,7 @@ class Connection:
             with self._losses():
                 self._writer.finish()
                 self._process.stdin.close()
-            if self._process.wait(_END_SECONDS):
+            if self._process.wait(FINISH_SECONDS):
                 raise self._loss()
         except subprocess.TimeoutExpired as error:
             raise ConnectionLostError("the receiver does not take the end") from error

@@ -13,7 +13,7 @@ from ...timing import StageTimes
 from ..address import shown_address
 from ..reconnection import Reconnection
 from ..source import KEPT_TIMES, LiveFrame, LiveSource, Sound
-from .connection import Connection, ConnectionLostError
+from .connection import FINISH_SECONDS, Connection, ConnectionLostError
 from .sender import CONNECT_SECONDS, SEND_SECONDS
 from .target import stream_target
 
@@ -22,7 +22,7 @@ __all__ = ["PublishOptions", "Publisher"]
 _WAITING_FRAMES = 3
 """Frames that an encoder may be late by; older ones are dropped."""
 _POLL_SECONDS = 0.1
-_LEAVE_SECONDS = CONNECT_SECONDS + 3 * SEND_SECONDS
+_LEAVE_SECONDS = CONNECT_SECONDS + FINISH_SECONDS + SEND_SECONDS
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import faulthandler
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -24,7 +23,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from ...errors import one_line
-from ..srt.program import SCHEME, WRITE_BYTES, SrtSender
+from ..srt.program import END_SECONDS, SCHEME, WRITE_BYTES, SrtSender
 
 __all__ = ["CONNECT_SECONDS", "SEND_SECONDS"]
 
@@ -62,7 +61,8 @@ def _send(file: BinaryIO, target: dict[str, Any]) -> None:
                     container.mux(packet)
         with _limit(SEND_SECONDS):
             container.close()
-            if carrier:
+        if carrier:
+            with _limit(END_SECONDS + SEND_SECONDS):
                 carrier.close()
 
 
@@ -96,7 +96,3 @@ def _limit(seconds: float) -> Iterator[None]:
 
 def _say(*, error: str | None) -> None:
     print(json.dumps({"error": error}), flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

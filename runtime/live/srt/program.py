@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from ...errors import DehazeError, masked
 
-__all__ = ["SCHEME", "WRITE_BYTES", "SrtReceiver", "SrtSender", "check_srt"]
+__all__ = ["END_SECONDS", "SCHEME", "WRITE_BYTES", "SrtReceiver", "SrtSender", "check_srt"]
 
 SCHEME = "srt://"
 WRITE_BYTES = 174 * 188
@@ -27,7 +27,9 @@ _NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)
 """A packet that every receiver ignores: ffmpeg reports no progress before the first byte."""
 _SILENCE = "5000000"
 """Microseconds after which a silent sender counts as lost."""
-_END_SECONDS, _LAST_WORDS_SECONDS = 5.0, 2.0
+_LINGER_SECONDS, END_SECONDS, _LAST_WORDS_SECONDS = 5, 8.0, 2.0
+"""For what is still on its way at the end, for the program to end then, and for what it says. With
+2 and 5 s a busy machine lost the last frames."""
 _FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error")
 _CARRIED = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "data")
 """Output options: the bytes of the input, each piece at once."""
@@ -84,7 +86,7 @@ class _Program:
         """Ends the program, and waits until what was written is sent."""
         self._stdin.close()
         try:
-            self._process.wait(_END_SECONDS)
+            self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -125,11 +127,14 @@ class SrtSender(_Program):
     """
 
     def __init__(self, address: str) -> None:
-        parts = urlsplit(address)
+        # A streamid begins with #, behind which there is no fragment here.
+        parts = urlsplit(address, allow_fragments=False)
         folder = tempfile.TemporaryDirectory(prefix="dehaze-srt-")
         options = Path(folder.name, "options.ffpreset")
         # What is still on its way at the end may arrive, for `linger` seconds.
-        named = {"linger": "2", "payload_size": _MESSAGE} | dict(parse_qsl(parts.query))
+        named = {"linger": str(_LINGER_SECONDS), "payload_size": _MESSAGE} | dict(
+            parse_qsl(parts.query)
+        )
         options.write_text("".join(f"{name}={value}\n" for name, value in named.items()), "utf-8")
         source = ("-blocksize", _MESSAGE, "-f", "data", "-raw_packet_size", _MESSAGE)
         report = ("-progress", "pipe:1", "-stats_period", "0.2")

@@ -11,11 +11,17 @@ __all__ = ["bytes_missing"]
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 _BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"moof", b"styp"})
 
+_MOST_BOXES = 2**18
+"""Fragments of a second for a day and a half. FFmpeg needs minutes for a gigabyte of empty ones."""
+
 
 def bytes_missing(file: BinaryIO) -> int:
     """The number of bytes that an AVI, Matroska or MP4 file lacks; 0 for all others.
 
     The sizes of boxes and chunks say it; durations do not: streams may begin late or end early.
+
+    Raises:
+        ValueError: it is made of too many boxes, in words.
     """
     size = os.fstat(file.fileno()).st_size
     head = file.read(64)
@@ -25,7 +31,9 @@ def bytes_missing(file: BinaryIO) -> int:
     if head[:4] == _EBML:
         return max(0, _end_of_segment(head) - size)
     position = 0
-    while len(head) >= 16 and head[4:8] in _BOXES:
+    for _ in range(_MOST_BOXES):
+        if len(head) < 16 or head[4:8] not in _BOXES:
+            break
         length, skipped = struct.unpack_from(">I", head)[0], 8
         if length == 1:
             length, skipped = struct.unpack_from(">Q", head, 8)[0], 16
@@ -36,6 +44,8 @@ def bytes_missing(file: BinaryIO) -> int:
             return int(position - size)
         file.seek(position)
         head = file.read(16)
+    else:
+        raise ValueError(f"more than {_MOST_BOXES} boxes")
     return 0
 
 

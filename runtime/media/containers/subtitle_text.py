@@ -31,7 +31,7 @@ def converted(packet: Packet[Any], source: str, target: str) -> Packet[Any] | No
     """
     words = _words(bytes(packet), source)
     if target == "mov_text":
-        words = _MARKUP.sub("", words)
+        words = _without(_MARKUP, words, ">")
         data = words.encode()[:0xFFFF]
         made: Packet[Any] = Packet(len(data).to_bytes(2, "big") + data)
     elif not words:
@@ -51,6 +51,15 @@ def _words(data: bytes, source: str) -> str:
     words = data.decode(errors="replace").strip("\0\r\n ")
     if source in ("ass", "ssa"):
         fields = words.split(",", _ASS_FIELDS)
-        words = _ASS_STYLE.sub("", fields[-1])
+        words = _without(_ASS_STYLE, fields[-1], "}")
         words = words.replace("\\N", "\n").replace("\\n", "\n").replace("\\h", " ")
     return words
+
+
+def _without(pattern: re.Pattern[str], words: str, end: str) -> str:
+    """The words without all that a pattern finds, each of which ends with `end`.
+
+    Behind the last one it is not searched: a megabyte of beginnings without an end takes hours.
+    """
+    reach = words.rfind(end) + 1
+    return pattern.sub("", words[:reach]) + words[reach:]

@@ -13,6 +13,8 @@ _HEADER_BYTES = 9
 _SIDE_BITS = (9, 13, 18, 30)
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 """Width to height, by JPEG XL's numbers from 1 (ISO/IEC 18181-1, table D.2)."""
+_MOST_BOXES = 2**16
+"""The most boxes in a box: 500 MB of empty ones would take minutes."""
 _VERSION_BYTES = 4
 """Version and flags at the beginning of a full box."""
 
@@ -78,9 +80,11 @@ def boxes(data: bytes, begin: int, end: int, wanted: bytes) -> Iterator[tuple[in
     """Where the content of each box of a kind begins and ends (ISO/IEC 14496-12, section 4.2).
 
     Raises:
-        struct.error: a box is cut off within its head.
+        struct.error: a box is cut off within its head, or there are too many.
     """
-    while begin + 8 <= end:
+    for _ in range(_MOST_BOXES):
+        if begin + 8 > end:
+            return
         size, kind = struct.unpack_from(">I4s", data, begin)
         head = 8
         if size == 1:
@@ -92,3 +96,4 @@ def boxes(data: bytes, begin: int, end: int, wanted: bytes) -> Iterator[tuple[in
         if kind == wanted:
             yield begin + head, min(begin + size, end)
         begin += size
+    raise struct.error("more boxes than any picture has")

@@ -22,6 +22,8 @@ from .tiff_tags import (
 
 __all__ = ["PictureExtras", "extras_of"]
 
+_MOST_DPI = 65_535
+"""The most that a JPEG can say. What says more is damaged, and other formats cannot hold it."""
 _COMMENT, _APP13 = 0xFE, 0xED
 _LUMA_SUM, _CHROMA_SUM = 3688, 4645
 """Sums of libjpeg's quantisation tables of quality 50 (ITU-T T.81, K.1 and K.2)."""
@@ -68,8 +70,7 @@ def extras_of(data: bytes) -> PictureExtras:
 
 
 def _extras(image: Any, data: bytes) -> PictureExtras:
-    dpi = image.info.get("dpi")
-    dpi = tuple(float(v) for v in dpi) if dpi and min(dpi) > 1 else None
+    dpi = _resolution(image.info.get("dpi"))
     if image.format in ("JPEG", "MPO"):
         named = {"COM": _COMMENT, "APP13": _APP13}
         segments = [(named[k], bytes(v)) for k, v in image.applist if k in named]
@@ -98,6 +99,14 @@ def _extras(image: Any, data: bytes) -> PictureExtras:
             space=_SPACES.get(image.mode),
         )
     return PictureExtras(dpi, lossless=image.format == "WEBP" and b"VP8L" in data[12:4096])
+
+
+def _resolution(said: Any) -> tuple[float, float] | None:
+    """Dots to the inch along x and y; None where what the file says makes no sense."""
+    if not said or not all(1 < value <= _MOST_DPI for value in said):
+        return None
+    x, y = said
+    return float(x), float(y)
 
 
 def _quality(tables: dict[int, list[int]]) -> int:

@@ -66,7 +66,8 @@ def decoded_by_pillow(data: bytes, kind: str, pixels_at_most: int) -> tuple[Any,
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"this {kind} picture is damaged ({one_line(error)})") from error
+        words = one_line(error).partition(". Please build")[0]  # advice of libjxl's to developers
+        raise InputError(f"this {kind} picture is damaged ({words})") from error
     if pixels.ndim == 3:
         order = (2, 1, 0, 3) if has_alpha else (2, 1, 0)
         pixels = np.ascontiguousarray(pixels[..., order])

@@ -10,9 +10,10 @@ import struct
 from typing import NamedTuple
 
 from .box_sizes import size_of_heif, size_of_jpeg_xl
+from .jpeg_segments import problem_of_jpeg
 from .kinds import OPENCV_KINDS, PILLOW_KINDS, SEVERAL, kind_of
 from .png_check import problem_of_png
-from .tiff_pages import pages_of_tiff, problem_of_tiff
+from .tiff_pages import has_vast_exif, pages_of_tiff, problem_of_tiff
 
 __all__ = ["MAXIMUM_PIXELS", "AnnouncedSize", "announced_size", "problem_of_picture"]
 
@@ -25,6 +26,8 @@ _JPEG_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length."""
 _JPEG_REACH = 2**26
 """Bytes of a JPEG in which its frame header must stand; comments and profiles may come before."""
+_JPEG_MARKERS = 2**16
+"""The most markers before the frame header; a profile of 60 MB takes a thousand."""
 _WEBP_BYTES = 8
 """Bytes a pixel that count for a WebP: its encoder, which the result needs, works with so many."""
 _BOX_BYTES = 8
@@ -48,15 +51,17 @@ class AnnouncedSize(NamedTuple):
 def problem_of_picture(data: bytes) -> str:
     """What is wrong with it, which a decoder must not see; empty where nothing is.
 
-    Chunks beyond the end, animations, several pages, vast tiles.
+    Chunks beyond the end, animations, several pages, vast tiles, countless parts.
     """
     if _is_webp(data, b"VP8X") and data[20] & _WEBP_ANIMATION:
         return SEVERAL
-    if problem := problem_of_png(data) or problem_of_tiff(data):
+    if problem := problem_of_png(data) or problem_of_tiff(data) or problem_of_jpeg(data):
         return problem
     kind = kind_of(data)
     if (kind in OPENCV_KINDS or kind in PILLOW_KINDS) and announced_size(data) is None:
         return f"expected a picture, but this {kind} file is damaged or none at all"
+    if kind in PILLOW_KINDS and has_vast_exif(data):
+        return "expected EXIF of a camera, but its tags hold half a million numbers"
     return ""
 
 
@@ -92,7 +97,9 @@ def _size_of_bmp(data: bytes) -> AnnouncedSize:
 def _size_of_jpeg(data: bytes) -> AnnouncedSize | None:
     """Walks the segments up to the frame header."""
     position, end = 2, min(len(data), _JPEG_REACH)
-    while position + 9 <= end:
+    for _ in range(_JPEG_MARKERS):
+        if position + 9 > end:
+            return None
         if data[position] != 0xFF:
             position = data.find(b"\xff", position, end)  # libjpeg looks for the next marker too
             if position < 0:

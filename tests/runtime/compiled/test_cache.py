@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,30 @@ def test_a_damaged_cache_is_made_anew(
     assert run(program, tmp_path) == COMPILED
     assert run(program, tmp_path) == LOADED
     assert kept(tmp_path) == [code]
+
+
+def test_what_no_run_has_used_for_a_month_is_removed(
+    program: Path, first_run: Path, tmp_path: Path
+) -> None:
+    """Such as the files of an older version, when a newer one compiles."""
+    month_ago, week_ago = time.time() - 31 * 86_400, time.time() - 7 * 86_400
+    shutil.copytree(private(first_run), private(tmp_path))
+    (used,) = kept(tmp_path)
+    others = {"older-0.o": month_ago, "other-0.o": week_ago, "older.unfinished": month_ago}
+    others["notes"] = month_ago  # not ours
+    for name, when in others.items():
+        path = private(tmp_path) / name
+        path.write_bytes(b"code")
+        os.utime(path, (when, when))
+    os.utime(used, (month_ago, month_ago))
+    assert run(program, tmp_path) == LOADED  # nothing is removed, and this one is in use
+    assert len(list(private(tmp_path).iterdir())) == 6
+    changed = tmp_path / "program.py"
+    changed.write_text(program.read_text() + "# a newer version\n")
+    assert run(changed, tmp_path) == COMPILED
+    left = {path.name for path in private(tmp_path).iterdir()}
+    (new,) = set(kept(tmp_path)) - {used, private(tmp_path) / "other-0.o"}
+    assert left == {used.name, new.name, "other-0.o", "notes", "lock"}
 
 
 def test_a_full_disk_does_not_matter(program: Path, tmp_path: Path) -> None:

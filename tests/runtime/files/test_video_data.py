@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import pytest
 from conftest import VideoMaker, picture, video_frames, video_times
+from PIL import Image
 
 from dehaze.runtime import FunctionSession, InputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
@@ -480,3 +482,53 @@ def test_a_mirrored_video_comes_out_as_players_show_it(
     run(mirrored, tmp_path / "out.mp4")
     stored, shown = video_frames(source)[0], video_frames(tmp_path / "out.mp4")[0]
     assert np.abs(stored[:, ::-1].astype(int) - shown).mean() < 4
+
+
+def test_a_camera_that_writes_exif_into_its_frames_is_read(tmp_path: Path) -> None:
+    """FFmpeg hands EXIF on as data of the frame, of a type that PyAV 17.1 does not know."""
+    source, exif = tmp_path / "camera.avi", Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "Cam"  # orientation and maker
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuvj420p"
+        for index in range(5):
+            photo = io.BytesIO()
+            Image.fromarray(picture(64, 96, index / 4)).save(photo, "JPEG", exif=exif, quality=95)
+            packet: Any = av.Packet(photo.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, index, index
+            packet.time_base, packet.is_keyframe = Fraction(1, 25), True
+            container.mux(packet)
+    run(source, tmp_path / "out.mp4")
+    shown = video_frames(tmp_path / "out.mp4")
+    assert len(shown) == 5
+    assert np.abs(np.rot90(picture(64, 96), -1).astype(int) - shown[0]).mean() < 4
+
+
+def test_sound_that_begins_late_is_left_out_and_told(tmp_path: Path) -> None:
+    """As in the recording of a live stream: FFmpeg looks at 5 MB for the streams there are."""
+    source, noise = tmp_path / "late.flv", np.random.default_rng(0)
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("flv", rate=25, options={"qmin": "1", "qmax": "1"})
+        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuv420p"
+        sound = container.add_stream("aac", rate=44100)
+        for index in range(8):
+            pixels = noise.integers(0, 255, (480, 640, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        silence = av.AudioFrame.from_ndarray(np.zeros((2, 8192), np.float32), "fltp", "stereo")
+        silence.sample_rate = 44100
+        container.mux(sound.encode(silence))
+        container.mux(sound.encode(None))
+    data = source.read_bytes()
+    video, late, at = b"", b"", 13
+    while at < len(data):
+        tag = data[at : at + 15 + int.from_bytes(data[at + 1 : at + 4], "big")]
+        late, video = (late + tag, video) if tag[0] == 8 else (late, video + tag)
+        at += len(tag)
+    assert len(video) > 5_500_000
+    source.write_bytes(data[:4] + b"\1" + data[5:13] + video + late)  # 1: it holds video alone
+    summary, notices = run(source, tmp_path / "out.mkv")
+    assert summary.frames == 8
+    assert "a stream that begins long after the others is left out" in notices

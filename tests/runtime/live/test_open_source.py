@@ -74,6 +74,15 @@ WITH_PASSWORDS = {
     f"gst:rtspsrc location=rtsp://me:{SECRET}@127.0.0.1:9/ ! fakesink": (
         "gst:rtspsrc location=rtsp://me:***@127.0.0.1:9/ ! fakesink"
     ),
+    f"srt://127.0.0.1:9?streamid=#!::u=me,s={SECRET}&mode=caller": (
+        "srt://127.0.0.1:9?streamid=***&mode=caller"
+    ),
+    f"srt://127.0.0.1:9?streamid={SECRET}&passphrase=it's!\"{SECRET}&latency=1": (
+        "srt://127.0.0.1:9?streamid=***&passphrase=***&latency=1"
+    ),
+    f"http://127.0.0.1:9/a.m3u8?KEY={SECRET}&x-jwt={SECRET}&hmac={SECRET}": (
+        "http://127.0.0.1:9/a.m3u8?KEY=***&x-jwt=***&hmac=***"
+    ),
     f"csi://{SECRET}@0": "csi://***@0",
     f"v4l2://me:{SECRET}@x/dev/video0": "v4l2://me:***@x/dev/video0",
 }

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import struct
+import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -11,6 +13,7 @@ from conftest import VideoMaker, picture
 
 from dehaze.runtime.errors import InputError
 from dehaze.runtime.media import limits
+from dehaze.runtime.media.containers.subtitle_text import converted
 from dehaze.runtime.media.video_reader import VideoReader
 
 
@@ -74,3 +77,22 @@ def test_the_container_s_size_does_not_count_alone(tmp_path: Path) -> None:
     path.write_bytes(data[:start] + struct.pack(">HH", 65_000, 65_000) + data[start + 4 :])
     with pytest.raises(InputError, match="holds no frame"), VideoReader(path) as reader:
         list(reader.read())
+
+
+def test_a_video_of_countless_empty_boxes_is_refused_soon(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.mp4"
+    head = struct.pack(">I4s8s", 16, b"ftyp", b"isomisom")
+    path.write_bytes(head + struct.pack(">I4s", 8, b"free") * 8_000_000)
+    started = time.process_time()
+    with pytest.raises(InputError, match=r"boxes\.mp4: expected a video, got more than 262144"):
+        VideoReader(path)
+    assert time.process_time() - started < 3
+
+
+@pytest.mark.parametrize(("codec", "beginning"), [("ass", b"{"), ("subrip", b"<a")])
+def test_subtitles_of_beginnings_without_an_end_cost_no_time(codec: str, beginning: bytes) -> None:
+    packet = av.Packet(beginning * 60_000)
+    packet.time_base = Fraction(1, 1000)
+    started = time.process_time()
+    assert converted(packet, codec, "mov_text") is not None
+    assert time.process_time() - started < 1

@@ -98,6 +98,19 @@ def test_a_file_is_sent_by_rtmp_in_its_own_time_and_with_its_sound(make_video: V
     assert np.median(np.diff(got["audio"])) == pytest.approx(1024 / 48000, abs=2e-3)
 
 
+def test_no_module_comes_from_the_working_folder(tmp_path: Path) -> None:
+    """A stranger's file there, such as in a folder of downloads, would run as the user."""
+    for name in ("av.py", "json.py", "numpy.py", "dehaze.py"):
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'it-ran')!r}, 'w')")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        address = f"udp://127.0.0.1:{receiver.getsockname()[1]}"
+        run = start("-", address, "--mode", "64x48@25", stdin=subprocess.PIPE, cwd=tmp_path)
+        _, errors = run.communicate(FRAMES, timeout=120)
+    assert not (tmp_path / "it-ran").exists()
+    assert run.returncode == 0, errors.decode()
+
+
 def test_every_frame_of_a_pipe_is_sent_by_udp() -> None:
     port = free_port()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:

@@ -33,8 +33,11 @@ def _needs_ffmpeg() -> None:
 
 @contextmanager
 def listening(port: int, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    """An ffmpeg in whose arguments LISTENER stands for the address that it listens at."""
-    address = f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}"
+    """An ffmpeg in whose arguments LISTENER stands for the address that it listens at.
+
+    It waits for what comes late: a busy machine is slower than the 120 ms of SRT's latency.
+    """
+    address = f"srt://127.0.0.1:{port}?mode=listener&passphrase={SECRET}&tlpktdrop=0"
     words = [address if word == "LISTENER" else str(word) for word in arguments]
     command = ["ffmpeg", "-nostdin", "-loglevel", "error", "-y", *words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -60,7 +63,7 @@ def wait_until_bound(port: int, process: subprocess.Popen[bytes]) -> None:
 def test_every_frame_of_a_pipe_is_sent(tmp_path: Path) -> None:
     port, got = free_port(), tmp_path / "got.ts"
     with listening(port, "-i", "LISTENER", "-c", "copy", got) as listener:
-        address = f"srt://127.0.0.1:{port}?passphrase={SECRET}"
+        address = f"srt://127.0.0.1:{port}?passphrase={SECRET}&tlpktdrop=0"
         run = start("-", address, "--mode", "64x48@5", stdin=subprocess.PIPE)
         _, errors = run.communicate(FRAMES, timeout=120)
         listener.communicate(timeout=30)
@@ -96,7 +99,9 @@ def test_nobody_there_and_a_wrong_passphrase_are_told_in_one_line(tmp_path: Path
 def test_a_passphrase_is_not_in_the_list_of_processes(tmp_path: Path) -> None:
     port = free_port()
     with listening(port, "-f", "data", "-i", "LISTENER", "-f", "data", tmp_path / "got"):
-        sender = SrtSender(f"srt://127.0.0.1:{port}?passphrase={SECRET}")
+        # What stands behind the # of a streamid counts, too.
+        address = f"srt://127.0.0.1:{port}?streamid=#!::r=camera&passphrase={SECRET}"
+        sender = SrtSender(address)
         command = Path(f"/proc/{sender._process.pid}/cmdline")
         words = command.read_bytes() if command.exists() else b""
         sender.close()

@@ -110,3 +110,12 @@ def test_a_refusal_by_pillow_shows_no_address(tmp_path: Path) -> None:
         read_picture(path)
     assert "cannot identify image file)" in str(raised.value)
     assert " at 0x" not in str(raised.value)
+
+
+def test_a_damaged_jpeg_xl_gives_no_advice_to_developers(tmp_path: Path) -> None:
+    data = bytearray(encoded("JXL", 640, 480))
+    data[len(data) // 2 :] = b"\xff" * (len(data) - len(data) // 2)
+    path = tmp_path / "a.jxl"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.jxl: this JPEG XL picture is damaged \([\w ]+\)$"):
+        read_picture(path)

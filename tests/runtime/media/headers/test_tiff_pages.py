@@ -9,7 +9,11 @@ from conftest import picture
 from PIL import Image
 
 from dehaze.runtime.errors import InputError
-from dehaze.runtime.media.headers.tiff_pages import pages_of_tiff, problem_of_tiff
+from dehaze.runtime.media.headers.tiff_pages import (
+    has_too_many_numbers,
+    pages_of_tiff,
+    problem_of_tiff,
+)
 from dehaze.runtime.media.pictures import read_picture
 
 BYTE, SHORT, LONG, LONG8, FLOAT = 1, 3, 4, 16, 11
@@ -94,3 +98,39 @@ def test_a_directory_cut_off_anywhere_is_damaged() -> None:
     assert problem_of_tiff(data) == ""
     for end in range(4, len(data) - 4):  # without the offset of the next one it can be read
         assert "damaged" in problem_of_tiff(data[:end])
+
+
+@pytest.mark.parametrize("place", ["a tag", "EXIF", "EXIF of a BigTIFF"])
+def test_tags_of_a_million_fractions_are_refused(place: str) -> None:
+    """Pillow makes an object of each: 7 million took 1.2 GB and more than 90 s."""
+    big = "BigTIFF" in place
+    letter, count = ("Q", "Q") if big else ("I", "H")
+    for number, is_refused in ((1_000_000, True), (1_000, False)):
+        data = tiff([*sides(64, 64), (34665, LONG8 if big else LONG, 0)], big=big)
+        where = len(data)
+        vast = struct.pack(f"<{count}HH{letter}{letter}", 1, 37500, 5, number, where + 64)
+        data = bytearray(data + vast.ljust(64, b"\0") + bytes(8 * number))
+        if place == "a tag":
+            data = bytearray(tiff([*sides(64, 64), (270, LONG, 0)]))
+            at = len(data) - 4 - 12
+            struct.pack_into("<HHII", data, at, 270, 5, number, len(data))
+            data += bytes(8 * number)
+        else:
+            at = where - (8 if big else 4) - (8 if big else 4)
+            struct.pack_into(f"<{letter}", data, at, where)
+        assert ("numbers in its tags" in problem_of_tiff(bytes(data))) is is_refused
+        assert has_too_many_numbers(bytes(data)) is is_refused
+
+
+def test_an_avif_with_exif_of_a_million_fractions_is_refused(tmp_path: Path) -> None:
+    """Pillow looks for the orientation while it opens the file, which took 50 s and 1.3 GB."""
+    exif = b"II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 318, 5, 1_000_000, 26)
+    exif += bytes(4) + bytes(8_000_000)
+    Image.fromarray(picture(48, 64)).save(tmp_path / "a.avif", exif=exif)
+    with pytest.raises(InputError, match=r"a\.avif: expected EXIF of a camera"):
+        read_picture(tmp_path / "a.avif")
+
+
+def test_directories_that_lead_in_a_circle_end() -> None:
+    data = tiff([*sides(64, 64), (34665, LONG, 8)])
+    assert problem_of_tiff(data) == ""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .grid import Grid, Thumbnail, thumbnail_stride
 from .pixel_passes import check_grid, thumbnail_sizes
-from .plane_loops import CHUNK, apply_rows, average_rows
+from .plane_loops import TILE_CHUNKS, WORK_FLOATS, apply_rows, average_rows
 from .strips import in_strips
 
 __all__ = ["PlanarFrame", "apply_to_planes", "thumbnail_of_planes"]
@@ -66,10 +66,10 @@ def thumbnail_of_planes(frame: PlanarFrame, threads: int) -> Thumbnail:
     codes = np.empty((3, *thumbnail_sizes(height, width, stride)), np.float32)
 
     def work(first: int, last: int) -> None:
-        sums = np.empty(width, np.uint32)
+        sums = np.empty((2, codes.shape[2] * stride), np.uint32)
         halves = ((0, 0), frame.halves, frame.halves)
         for plane, means, (x, y) in zip(frame.planes, codes, halves, strict=True):
-            average_rows(plane, height, width, x, y, means, stride, sums[: width >> x], first, last)
+            average_rows(plane, height, width, x, y, means, stride, sums, first, last)
 
     in_strips(work, codes.shape[1], threads)
     matrix = frame.matrix.astype(np.float64)
@@ -101,7 +101,6 @@ def apply_to_planes(frame: PlanarFrame, grid: Grid, out: PlanarFrame, threads: i
     limit = _F((1 << frame.depth) - 1)
 
     def work(first: int, last: int) -> None:
-        columns = width >> frame.halves[0]
         apply_rows(
             *frame.planes,
             *out.planes,
@@ -115,11 +114,8 @@ def apply_to_planes(frame: PlanarFrame, grid: Grid, out: PlanarFrame, threads: i
             code.black,
             code.white,
             limit,
-            np.empty((2, 2, width), np.float32),
-            np.empty((2, 4, columns), np.float32),
-            np.empty((1 << frame.halves[1], width), np.float32),
-            np.empty((3, columns), np.float32),
-            np.empty((7, CHUNK << frame.halves[0]), np.float32),
+            np.empty(WORK_FLOATS, np.float32),
+            np.empty((2, TILE_CHUNKS), np.int32),
             first,
             last,
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,7 +96,7 @@ def apply_to_planes(frame: PlanarFrame, grid: Grid, out: PlanarFrame, threads: i
     check_grid(grid, (1, *frame.shape))
     code = _Code.of(frame.matrix)
     values = np.clip(grid.values[0], -_MOST, _MOST)
-    cells = np.pad(code.cells(values), ((1, 1), (1, 1), (0, 0)), mode="edge")
+    cells = code.cells(cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE))
     height, width, _ = frame.shape
     rows = height >> frame.halves[1]
     limit = _F((1 << frame.depth) - 1)
@@ -154,7 +155,9 @@ class _Code:
 
     def cells(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """(h, w, 4) gain and biases to (h, w, 5): gain, luma's bias, those of R, G, B beside it."""
-        gain = values[..., :1]
-        bias = values[..., 1:] * (self.white - self.black)
-        luma = bias @ self.from_rgb[0][:, None]
-        return np.concatenate((gain, luma + self.black * (1 - gain), bias - luma), axis=2)
+        span = self.white - self.black
+        matrix = np.zeros((5, 5), np.float32)
+        matrix[0, 0] = 1
+        matrix[1] = (-self.black, *(span * self.from_rgb[0]), self.black)
+        matrix[2:, 1:4] = span * (np.eye(3) - self.from_rgb[0])
+        return np.asarray(cv2.transform(values, matrix), np.float32)  # NumPy takes 5 times as long

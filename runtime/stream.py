@@ -265,9 +265,7 @@ class _State:
         return Grid(_with_biases(values, self.airlight)[None], self.cell)
 
 
-def _with_biases(
-    values: NDArray[np.float32], airlight: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _with_biases(values: NDArray[np.float32], airlight: NDArray[np.float32]) -> NDArray[np.float32]:
     """(h, w, 4) gain and biases, to which those of an airlight are added: A (1 - gain)."""
     matrix = np.zeros((4, 5), np.float32)
     matrix[:, :4] = np.eye(4)

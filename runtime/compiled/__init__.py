@@ -66,7 +66,11 @@ class compiled:  # noqa: N801  # a decorator
 
     def _fingerprint(self, kinds: tuple[Kind, ...]) -> str:
         """A number for all that the machine code depends on."""
-        parts = (self._function.__qualname__, str(kinds), _basis(self._function.__code__.co_filename))
+        parts = (
+            self._function.__qualname__,
+            str(kinds),
+            _basis(self._function.__code__.co_filename),
+        )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 

@@ -84,4 +84,6 @@ def _for_numba(function: Callable[..., Any]) -> Any:
     for name in function.__code__.co_names:
         if isinstance(called := scope.get(name), inlined):
             scope[name] = _for_numba(called.function)
-    return numba.njit(FunctionType(function.__code__, scope, function.__name__), **_OPTIONS, **_UNWRAPPED)
+    return numba.njit(
+        FunctionType(function.__code__, scope, function.__name__), **_OPTIONS, **_UNWRAPPED
+    )

@@ -358,9 +358,7 @@ def apply_rows(
                         )  # fmt: skip
                     for r in range(rows):
                         values = clear[2 * r * _TILE :]
-                        codes = clear_luma[
-                            (j << halves_y) + r, begin << halves_x : end << halves_x
-                        ]
+                        codes = clear_luma[(j << halves_y) + r, begin << halves_x : end << halves_x]
                         for x in range(len(codes)):
                             codes[x] = np.int32(values[x] + _F(0.5))
                     _store_chroma(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from dehaze.runtime.errors import UsageError
+from dehaze.runtime.haze.strips import CORES
 
 from .measure.datasets import pictures_to_measure
 from .measure.formats import make_formats, measure_formats
@@ -27,7 +27,7 @@ def run_formats(options: argparse.Namespace, command: str) -> None:
         InputError: no pictures, or some that do not fit together.
         UsageError: pictures without clear ones.
     """
-    created, folder, threads = now(), options.data, options.threads or os.cpu_count() or 1
+    created, folder, threads = now(), options.data, options.threads or CORES
     data = pictures_to_measure(folder)
     if not data.has_references:
         raise UsageError(f"PSNR needs clear pictures, {folder} has photographs alone")

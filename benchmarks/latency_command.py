@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dehaze.runtime.errors import UsageError
+from dehaze.runtime.haze.strips import CORES
 
 from .measure.latency import (
     FEWEST,
@@ -50,7 +51,7 @@ def run_latency(options: argparse.Namespace, command: str) -> None:
     measured: list[tuple[Model, LatencyRow]] = []
     operators: dict[tuple[int, int, int], list[OperatorTime]] = {}
     for size in dict.fromkeys(options.sizes):
-        for threads in dict.fromkeys(options.threads or [os.cpu_count() or 1]):
+        for threads in dict.fromkeys(options.threads or [CORES]):
             part = measure_latency(
                 options.models, size, threads, options.runs,
                 backends=options.backends, memory=options.memory,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
+import os
 import signal
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -41,6 +43,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("expected an INPUT: a picture, a video, a folder, a glob or a camera")
     if options.paths:
         _name_inputs(options)
+    # Imports make 200 000 objects that stay; looking through them again and again takes 0.05 s.
+    gc.set_threshold(50_000)
+    # NumPy's BLAS starts a thread for each core, which spins, for the few small products here.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # `kill` ends a run as Ctrl-C does: without an unfinished file.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     action = print_models if options.list_models else _run_telling_json
@@ -149,7 +155,7 @@ def _run_files(options: argparse.Namespace) -> None:
     _refuse_unused(options, _ONLY_BATCH, "folders and globs")
     for path in remove_leftovers(plan.jobs[0].target.parent):
         print(f"dehaze-run: a live run was killed; it recorded {printable(path)}", file=sys.stderr)
-    with _open(_model_for(plan.jobs, options)) as dehazer:
+    with _open(_model_for(plan.jobs, options), options) as dehazer:
         figures = _model(options, dehazer.backend) | _run_one(plan.jobs[0], dehazer, run_options)
     for line in notice_lines(figures):
         print(line, file=sys.stderr)
@@ -195,14 +201,17 @@ def _stream_options(options: argparse.Namespace) -> StreamOptions:
     return StreamOptions(temporal=options.temporal, every=options.every, auto=options.auto)
 
 
-def _open(model: dict[str, Any]) -> Dehazer:
+def _open(model: dict[str, Any], options: argparse.Namespace) -> Dehazer:
     """Opens a model and says what runs it and why.
 
     Args:
         model: the arguments of `open_dehazer`.
     """
+    from .compiled import tell_of_compiling
     from .dehazer import open_dehazer
 
+    if tell := _compiling_notice(options):
+        tell_of_compiling(tell)
     dehazer = open_dehazer(**model)
     _tell_backend(dehazer.backend)
     return dehazer
@@ -210,6 +219,18 @@ def _open(model: dict[str, Any]) -> Dehazer:
 
 def _tell_backend(why: str) -> None:
     print(f"backend: {why}", file=sys.stderr)
+
+
+def _compiling_notice(options: argparse.Namespace) -> Callable[[], None] | None:
+    """What says why nothing moves for some seconds; None with --json."""
+
+    def tell() -> None:
+        from tqdm import tqdm  # whose bar may be in the line
+
+        words = "dehaze-run: compiling loops for this processor, once; it takes some seconds"
+        tqdm.write(words, file=sys.stderr)
+
+    return None if options.json else tell
 
 
 def _model_for(jobs: list[Job], options: argparse.Namespace) -> dict[str, Any]:
@@ -248,7 +269,7 @@ def _run_live(options: argparse.Namespace) -> None:
     from .live.run import LiveOptions, live_closing_line, run_live
     from .stream import Stream
 
-    with _open(_model_of(options, options.threads or _cores_but_one())) as dehazer:
+    with _open(_model_of(options, options.threads or _cores_but_one()), options) as dehazer:
         live = LiveOptions(
             mode=options.raw,
             give_up_seconds=options.give_up,
@@ -300,10 +321,11 @@ def _run_one(job: Job, dehazer: Dehazer, options: RunOptions) -> dict[str, Any]:
 
     if job.is_image:
         return run_job(job, dehazer, options)
+    if not sys.stderr.isatty():  # no bar, and tqdm's import takes 50 ms of CPU
+        return run_job(job, dehazer, options)
     from tqdm import tqdm
 
-    # disable=None: no bar where standard error is not a terminal.
-    with tqdm(unit="frame", desc=job.source.name, disable=None, leave=False) as bar:
+    with tqdm(unit="frame", desc=job.source.name, leave=False) as bar:
 
         def on_frame(expected: int | None) -> None:
             bar.total = expected
@@ -360,13 +382,13 @@ def _outcomes(
         with PictureProcess() as process:
             if pictures:
                 process.start()  # while the model opens
-            with _open(_model_for(pictures, options)) as dehazer:
+            with _open(_model_for(pictures, options), options) as dehazer:
                 report.backend = dehazer.backend
                 yield from run_pictures(pictures, dehazer, run_options, process.read)
     if videos:
         from .files.video_process import VideoProcess
 
-        with VideoProcess(**_model_for(videos, options)) as worker:
+        with VideoProcess(_compiling_notice(options), **_model_for(videos, options)) as worker:
             backend = worker.open()
             if backend != report.backend:
                 _tell_backend(backend)

@@ -17,6 +17,7 @@ from pathlib import Path
 from dehaze.runtime.backends import OpenedSession
 from dehaze.runtime.doctor.machine import processor, software, video_card
 from dehaze.runtime.errors import InputError, one_line
+from dehaze.runtime.haze.strips import CORES
 from dehaze.runtime.model.shipped import MODELS_FOLDER, model_path
 
 from ..results.records import Data, Machine, Model
@@ -40,12 +41,11 @@ def machine() -> Machine:
     python, *libraries = software()
     card = {finding.name: finding.value for finding in video_card()}
     gpu, driver = card.pop("GPU"), card.pop("driver")
-    cores = os.cpu_count() or 1
     versions = {finding.name: finding.value for finding in libraries} | card
     return Machine(
         processor=name.split(", ")[0],
-        cores=cores,
-        usable_cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else cores,
+        cores=os.cpu_count() or 1,
+        usable_cores=CORES,
         instructions=instructions,
         memory_mib=_memory_mib(),
         system=platform.platform(),

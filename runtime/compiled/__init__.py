@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,16 @@ from .cache import kept
 from .inlining import inlined
 from .kinds import Kind
 
-__all__ = ["compiled", "inlined"]
+__all__ = ["compiled", "inlined", "tell_of_compiling"]
 
 _lock = threading.Lock()
 """One thread at a time may compile or load."""
+_told: list[Callable[[], None]] = []
+
+
+def tell_of_compiling(tell: Callable[[], None]) -> None:
+    """Has `tell` called once, before the first function that is compiled: it takes seconds."""
+    _told[:] = [tell]
 
 
 class compiled:  # noqa: N801  # a decorator
@@ -53,16 +60,27 @@ class compiled:  # noqa: N801  # a decorator
     def _compile(self, kinds: tuple[Kind, ...]) -> bytes:
         from . import compilation
 
+        while _told:
+            _told.pop()()
         return compilation.object_code(self._function, kinds)
 
     def _fingerprint(self, kinds: tuple[Kind, ...]) -> str:
         """A number for all that the machine code depends on."""
-        from . import machine_code
+        parts = (
+            self._function.__qualname__,
+            str(kinds),
+            _basis(self._function.__code__.co_filename),
+        )
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
-        sources = (Path(self._function.__code__.co_filename), *Path(__file__).parent.glob("*.py"))
-        parts = (self._function.__qualname__, str(kinds), machine_code.host())
-        text = "\n".join((*parts, *sorted(path.read_text("utf-8") for path in sources)))
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+@lru_cache
+def _basis(file: str) -> str:
+    """What all machine code of a source file depends on: that, this room and the machine."""
+    from . import machine_code
+
+    sources = (Path(file), *Path(__file__).parent.glob("*.py"))
+    return "\n".join((machine_code.host(), *sorted(path.read_text("utf-8") for path in sources)))
 
 
 def _words(argument: Any) -> tuple[Any, ...]:

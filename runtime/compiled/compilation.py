@@ -47,6 +47,8 @@ with _without_configuration_file():
 _OPTIONS = {"fastmath": {"nnan", "nsz"}, "error_model": "numpy"}
 """A minimum need not care for NaN, and a division by zero raises nothing. Multiplications and
 additions are not fused, so that NumPy gives the same pixels."""
+_UNWRAPPED = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+"""Nothing but compiled code calls these: without entries for Python a tenth less is compiled."""
 
 
 def object_code(function: Callable[..., None], kinds: tuple[Kind, ...]) -> bytes:
@@ -82,4 +84,6 @@ def _for_numba(function: Callable[..., Any]) -> Any:
     for name in function.__code__.co_names:
         if isinstance(called := scope.get(name), inlined):
             scope[name] = _for_numba(called.function)
-    return numba.njit(FunctionType(function.__code__, scope, function.__name__), **_OPTIONS)
+    return numba.njit(
+        FunctionType(function.__code__, scope, function.__name__), **_OPTIONS, **_UNWRAPPED
+    )

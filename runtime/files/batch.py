@@ -11,7 +11,6 @@ from typing import Any
 
 from ..dehazer import Dehazer
 from ..errors import DehazeError, OutputError
-from ..media.pictures import read_picture
 from ..output_file import flush_folders, remove_leftovers
 from ..prefetch import Prefetch
 from .job import PictureReader, PictureRun, RunOptions, VideoDehazer, run_video
@@ -99,7 +98,10 @@ class _Step:
 
 
 def run_pictures(
-    jobs: list[Job], dehazer: Dehazer, options: RunOptions, read_one: PictureReader = read_picture
+    jobs: list[Job],
+    dehazer: Dehazer,
+    options: RunOptions,
+    read_one: PictureReader | None = None,
 ) -> Iterator[Outcome]:
     """Decodes in one thread, dehazes in a second, encodes in the caller's; see `run_batch`.
 

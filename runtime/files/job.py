@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from ..dehazer import Dehazer
 from ..errors import DehazeError, InputError, one_line
 from ..media.notices import Notices
-from ..media.pictures import Picture, encode_picture, pictures_side_by_side, read_picture
 from ..output_file import finished_output
 from ..stream import Stream, StreamOptions
 from ..timing import StageTimes
 from .plan import Job
 
 if TYPE_CHECKING:
+    from ..media.pictures import Picture  # with Pillow, which no video needs: 60 ms of CPU
     from .video import VideoOptions, VideoSummary  # with FFmpeg, which no picture needs
 
 __all__ = [
@@ -35,7 +35,7 @@ __all__ = [
     "run_video",
 ]
 
-PictureReader = Callable[[Path, Notices], Picture]
+PictureReader = Callable[[Path, Notices], "Picture"]
 """`pictures.read_picture`, or the same in a process of its own."""
 VideoDehazer = Callable[..., "VideoSummary"]
 """`video.dehaze_video` with a dehazer, or the same in a process of its own."""
@@ -97,14 +97,14 @@ class PictureRun:
     """The three steps of dehazing a picture; in a batch each runs in a thread of its own.
 
     Args:
-        read: decodes the source.
+        read: decodes the source; None for `pictures.read_picture`.
 
     Raises:
         InputError: the source cannot be read, or takes more memory than there is.
         OutputError: the target exists or cannot be written.
     """
 
-    def __init__(self, job: Job, options: RunOptions, read: PictureReader = read_picture) -> None:
+    def __init__(self, job: Job, options: RunOptions, read: PictureReader | None = None) -> None:
         self.job = job
         self._options = options
         self._read = read
@@ -117,8 +117,11 @@ class PictureRun:
 
     def decode(self) -> None:
         """Reads the picture."""
+        from ..media.pictures import read_picture
+
+        read = self._read or read_picture
         with _telling_the_file(self.job), self._times["decode"].measure():
-            self._hazy = self._read(self.job.source, self.notices)
+            self._hazy = read(self.job.source, self.notices)
 
     @property
     def bytes_held(self) -> int:
@@ -136,6 +139,8 @@ class PictureRun:
 
     def encode(self) -> memoryview:
         """The dehazed picture in the target's format; lets go of the pixels."""
+        from ..media.pictures import encode_picture, pictures_side_by_side
+
         assert self._hazy is not None and self._clear is not None
         with _telling_the_file(self.job), self._times["encode"].measure():
             both = self._options.side_by_side

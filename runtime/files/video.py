@@ -21,7 +21,6 @@ from ..media.decoder import expect_hardware
 from ..media.encoders import EncoderOptions
 from ..media.limits import free_bytes
 from ..media.notices import Notices
-from ..media.pictures import side_by_side
 from ..media.pixels.planar_frame import CodedFrame
 from ..media.video_reader import TimedFrame, TimedPlanes, VideoReader
 from ..media.video_writer import VideoWriter
@@ -208,6 +207,8 @@ class _Inference:
             self.haze.append(round(clear.haze, 4))
         if not self._shows_both:
             return replace(item, pixels=clear.pixels)
+        from ..media.pictures import side_by_side  # with Pillow
+
         alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
         return replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
 

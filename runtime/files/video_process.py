@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..compiled import tell_of_compiling
 from ..dehazer import Dehazer, open_dehazer
 from ..errors import DehazeError, InputError
 from ..isolated.process import IsolatedProcess, be_quiet, limit_seconds, serve
@@ -22,6 +23,8 @@ __all__ = ["VideoProcess", "serve_tasks"]
 
 _SECONDS_A_FRAME = 1200
 """Processor time from one frame to the next, on all cores: far above any of 8192x8192."""
+_COMPILING = "compiling"
+"""The progress that is no number of frames."""
 
 
 class VideoProcess(IsolatedProcess):
@@ -30,11 +33,13 @@ class VideoProcess(IsolatedProcess):
     A context manager.
 
     Args:
+        on_compiling: called when the process begins to compile loops, which takes seconds.
         model: the arguments of `open_dehazer`.
     """
 
-    def __init__(self, **model: Any) -> None:
+    def __init__(self, on_compiling: Callable[[], None] | None = None, **model: Any) -> None:
         super().__init__(__name__, "dehazes videos")
+        self._on_compiling = on_compiling
         self._model = model
 
     def open(self) -> str:
@@ -69,7 +74,15 @@ class VideoProcess(IsolatedProcess):
         """
         if not self.is_running:
             self.open()
-        summary, said = self.ask((source, target, options), on_frame)
+
+        def on_progress(progress: Any) -> None:
+            if progress != _COMPILING:
+                if on_frame:
+                    on_frame(progress)
+            elif self._on_compiling:
+                self._on_compiling()
+
+        summary, said = self.ask((source, target, options), on_progress)
         for words in said:
             notices.add(words)
         return summary  # type: ignore[no-any-return]
@@ -98,6 +111,7 @@ class _Worker:
             tell(expected)
 
         source, target, options = task
+        tell_of_compiling(lambda: tell(_COMPILING))
         notices = Notices()
         limit_seconds(_SECONDS_A_FRAME)
         summary = dehaze_video(source, target, self._dehazer, options, on_frame, notices)

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,7 +42,8 @@ def airlight_of(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], float
     weight = float(haze.mean())
     if weight < 1e-4:
         return np.ones(3, np.float32), 0.0
-    return -values[..., 1:].mean(axis=(0, 1)) / np.float32(weight), weight
+    biases = np.array(cv2.mean(values)[1:])  # NumPy takes 8 times as long
+    return np.asarray(-biases / weight, np.float32), weight
 
 
 class Airlight(Protocol):

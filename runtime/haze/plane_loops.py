@@ -1,4 +1,8 @@
-"""The loops of `plane_passes`, compiled. They work in memory that the caller gives."""
+"""The loops of `plane_passes`, compiled. They work in memory that the caller gives.
+
+A frame is worked on in tiles: the rows between the centres of two cells, 512 chroma samples wide.
+What belongs to a tile stays in a core's first caches, and numba has few loops to compile.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,27 @@ from numpy.typing import NDArray
 
 from ..compiled import compiled, inlined
 
-__all__ = ["CHUNK", "apply_rows", "average_rows"]
+__all__ = ["TILE_CHUNKS", "WORK_FLOATS", "apply_rows", "average_rows"]
 
 _F = np.float32
-CHUNK = 64
+_CHUNK = 64
 """Chroma samples that are cut off together, or found to need no cut."""
+TILE_CHUNKS = 8
+"""Chunks of a row of a tile; shorter rows are read from memory more slowly."""
+_TILE = TILE_CHUNKS * _CHUNK
+# Places in `work`. Distances that the compiler knows spare it to check what lies upon what.
+_LUMA = 0
+"""Four lines of pixels: gain and bias of luma by the upper cells, and what the lower ones more."""
+_CHROMA = _LUMA + 4 * 2 * _TILE
+"""Eight of samples: gain and R, G, B beside luma by the upper cells, and what the lower more."""
+_CLEAR = _CHROMA + 8 * _TILE
+"""Two lines of pixels: dehazed luma."""
+_OFFSETS = _CLEAR + 2 * 2 * _TILE
+"""Three lines of a chunk's samples: what R, G and B have beside luma."""
+_SUMS = _OFFSETS + 3 * _CHUNK
+"""Six of its samples: R, G and B, cut off, of the left and of the right pixels of all rows."""
+WORK_FLOATS = _SUMS + 6 * _CHUNK
+"""The length of `work`."""
 
 
 @compiled
@@ -32,83 +52,116 @@ def average_rows(
     """Rows `first` to `last` of the (h, w) means of a plane, by blocks of the frame's pixels.
 
     Args:
-        sums: (W',) of a row of the plane.
+        sums: (2, w stride) of the columns of a row of blocks; the second row is for their pairs.
     """
     columns = width >> halves_x
     unit = _F(1.0 / (stride * stride))
     for row in range(first, last):
-        sums[:] = 0
-        y = row * stride
-        while y < (row + 1) * stride:
-            line = min(y, height - 1) >> halves_y
-            times = np.uint32(0)
-            while y < (row + 1) * stride and min(y, height - 1) >> halves_y == line:
-                times += np.uint32(1)
+        line = sums[0]
+        line[:columns] = 0
+        y, end = row * stride, (row + 1) * stride
+        while y < end:
+            if y + 4 <= end:  # four rows at a time: the sums are read and written less often
+                one = plane[min(y, height - 1) >> halves_y]
+                two = plane[min(y + 1, height - 1) >> halves_y]
+                three = plane[min(y + 2, height - 1) >> halves_y]
+                four = plane[min(y + 3, height - 1) >> halves_y]
+                for i in range(columns):
+                    upper = np.uint32(one[i]) + np.uint32(two[i])
+                    line[i] += upper + (np.uint32(three[i]) + np.uint32(four[i]))
+                y += 4
+            else:
+                one = plane[min(y, height - 1) >> halves_y]
+                for i in range(columns):
+                    line[i] += np.uint32(one[i])
                 y += 1
-            codes = plane[line]
-            for i in range(columns):
-                sums[i] += times * codes[i]
-        for column in range(means.shape[1]):
-            begin, end = column * stride, (column + 1) * stride
-            total = np.uint32(0)
-            if end <= width and stride & halves_x == 0:
-                for i in range(begin >> halves_x, end >> halves_x):
-                    total += sums[i]
-                total <<= np.uint32(halves_x)
-            else:  # the last chroma sample of a block may be half in the next one
-                for x in range(begin, end):
-                    total += sums[min(x, width - 1) >> halves_x]
-            means[row, column] = total * unit
-
-
-@inlined
-def _ramp(
-    left: Any, right: Any, start: Any, pace: Any, step: Any, line: NDArray[np.float32]
-) -> None:
-    """Numbers between those of two cells, from `start` pixels after the left one on."""
-    more = right - left
-    for i in range(len(line)):
-        line[i] = left + (start + pace * _F(np.int32(i))) * step * more
+        if stride & halves_x:  # the last chroma sample of a block is half in the next one
+            for column in range(means.shape[1]):
+                total = np.uint32(0)
+                for x in range(column * stride, (column + 1) * stride):
+                    total += line[min(x, width - 1) >> halves_x]
+                means[row, column] = total * unit
+            continue
+        samples = stride >> halves_x
+        line[columns : means.shape[1] * samples] = line[columns - 1]
+        other = 1
+        while samples & 1 == 0:  # pairs are added by vectors, short sums are not
+            samples >>= 1
+            pairs = sums[other, : means.shape[1] * samples]
+            for i in range(len(pairs)):
+                pairs[i] = np.uint32(line[2 * i]) + np.uint32(line[2 * i + 1])
+            line, other = pairs, 1 - other
+        out = means[row]
+        for column in range(len(out)):
+            total = np.uint32(line[column * samples])
+            for i in range(column * samples + 1, (column + 1) * samples):
+                total += line[i]
+            out[column] = (total << np.uint32(halves_x)) * unit
 
 
 @inlined
 def _widen(
     cells: NDArray[np.float32],
+    below: NDArray[np.float32],
+    one: int,
+    two: int,
     cell: int,
     halves: int,
+    first: int,
+    last: int,
     lines: NDArray[np.float32],
-    chroma: NDArray[np.float32],
+    length: int,
 ) -> None:
-    """A row of w + 2 cells to the values of each pixel (2, W) and each chroma sample (4, W')."""
+    """Two numbers of the cells to those of each sample from `first` to `last`.
+
+    Args:
+        cells, below: (w + 2, 5) the upper and the lower row of cells.
+        one, two: which numbers of theirs.
+        halves: 1 for chroma that has half the samples.
+        lines: four of this length: both numbers of the upper row, and what the lower has more.
+    """
     half = cell // 2
-    width = lines.shape[1]
     step = _F(1.0 / cell)
     block = 1 << halves
-    for c in range(len(cells) - 1):
-        begin, end = max(0, c * cell - half), min(width, (c + 1) * cell - half)
-        for k in range(2):
-            _ramp(
-                cells[c, k],
-                cells[c + 1, k],
-                _F(begin + half - c * cell) + _F(0.5),
-                _F(1),
-                step,
-                lines[k, begin:end],
-            )
-        begin, end = (begin + block - 1) >> halves, (end + block - 1) >> halves
-        centre = _F((begin << halves) + half - c * cell) + _F(0.5) * _F(block)
-        for k in range(4):
-            m = k + min(k, 1)  # the gain and the last three
-            _ramp(cells[c, m], cells[c + 1, m], centre, _F(block), step, chroma[k, begin:end])
+    begin = first
+    while begin < last:
+        c = ((begin << halves) + half) // cell
+        end = min(last, ((c + 1) * cell - half + block - 1) >> halves)
+        start = _F((begin << halves) + half - c * cell) + _F(0.5) * _F(block)
+        a, b, a_below, b_below = cells[c, one], cells[c, two], below[c, one], below[c, two]
+        a_more, b_more = cells[c + 1, one] - a, cells[c + 1, two] - b
+        a_below_more, b_below_more = below[c + 1, one] - a_below, below[c + 1, two] - b_below
+        upper_a = lines[begin - first : end - first]
+        upper_b = lines[length + begin - first : length + end - first]
+        more_a = lines[2 * length + begin - first : 2 * length + end - first]
+        more_b = lines[3 * length + begin - first : 3 * length + end - first]
+        for i in range(len(upper_a)):
+            share = (start + _F(block) * _F(np.int32(i))) * step
+            value, other = a + share * a_more, b + share * b_more
+            upper_a[i] = value
+            upper_b[i] = other
+            more_a[i] = (a_below + share * a_below_more) - value
+            more_b[i] = (b_below + share * b_below_more) - other
+        begin = end
 
 
 @inlined
-def _subtract(upper: NDArray[np.float32], lower: NDArray[np.float32]) -> None:
-    """Leaves in `lower` what it has more than `upper`."""
-    for k in range(len(upper)):
-        above, below = upper[k], lower[k]
-        for x in range(len(above)):
-            below[x] -= above[x]
+def _blend(
+    hazy: NDArray[Any], lines: NDArray[np.float32], share: Any, clear: NDArray[np.float32]
+) -> tuple[Any, Any]:
+    """The luma of a row, `share` of the way from the upper cells to the lower ones.
+
+    Returns:
+        Whole numbers of which the first is below all of its values, the second above.
+    """
+    low, high = np.int32(1 << 30), np.int32(-1 << 30)
+    for x in range(len(hazy)):
+        value = _F(hazy[x]) * (lines[x] + share * lines[4 * _TILE + x])
+        value += lines[2 * _TILE + x] + share * lines[6 * _TILE + x]
+        clear[x] = value
+        low = min(low, np.int32(value))  # a minimum of whole numbers is found with vectors
+        high = max(high, np.int32(value))
+    return low - 1, high + 1
 
 
 @inlined
@@ -116,113 +169,108 @@ def _spread(
     blue: NDArray[Any],
     red: NDArray[Any],
     middle: Any,
-    of_blue: Any,
-    of_red: Any,
-    gain: NDArray[np.float32],
-    more_gain: NDArray[np.float32],
-    bias: NDArray[np.float32],
-    more_bias: NDArray[np.float32],
+    to_rgb: NDArray[np.float32],
+    lines: NDArray[np.float32],
     share: Any,
-    offset: NDArray[np.float32],
-) -> None:
-    """What one colour has beside luma after dehazing, for every chroma sample of a row."""
-    for i in range(len(offset)):
-        code = of_blue * (_F(blue[i]) - middle) + of_red * (_F(red[i]) - middle)
-        offset[i] = (gain[i] + share * more_gain[i]) * code + (bias[i] + share * more_bias[i])
-
-
-@inlined
-def _blend(
-    hazy: NDArray[Any],
-    upper: NDArray[np.float32],
-    more: NDArray[np.float32],
-    share: Any,
-    clear: NDArray[np.float32],
-) -> None:
-    """The luma of a row, `share` of the way from the upper cells to the lower ones."""
-    gain, bias, more_gain, more_bias = upper[0], upper[1], more[0], more[1]
-    for x in range(len(clear)):
-        value = _F(hazy[x]) * (gain[x] + share * more_gain[x])
-        clear[x] = value + (bias[x] + share * more_bias[x])
-
-
-@inlined
-def _extent(values: NDArray[np.float32]) -> tuple[Any, Any]:
-    """Whole numbers around all values."""
-    low = high = np.int32(values[0])  # a minimum of whole numbers is found with vectors
-    for x in range(len(values)):
-        low = min(low, np.int32(values[x]))
-        high = max(high, np.int32(values[x]))
+    offsets: NDArray[np.float32],
+) -> tuple[Any, Any]:
+    """What R, G and B have beside luma after dehazing; returns as `_blend`."""
+    low, high = np.int32(1 << 30), np.int32(-1 << 30)
+    r_blue, g_blue, b_blue = to_rgb[0, 0], to_rgb[1, 0], to_rgb[2, 0]
+    r_red, g_red, b_red = to_rgb[0, 1], to_rgb[1, 1], to_rgb[2, 1]
+    for i in range(len(blue)):
+        cb, cr = _F(blue[i]) - middle, _F(red[i]) - middle
+        gain = lines[i] + share * lines[2 * _TILE + i]
+        r = lines[_TILE + i] + share * lines[3 * _TILE + i]
+        g = lines[4 * _TILE + i] + share * lines[6 * _TILE + i]
+        b = lines[5 * _TILE + i] + share * lines[7 * _TILE + i]
+        r = gain * (r_blue * cb + r_red * cr) + r
+        g = gain * (g_blue * cb + g_red * cr) + g
+        b = gain * (b_blue * cb + b_red * cr) + b
+        offsets[i], offsets[_CHUNK + i], offsets[2 * _CHUNK + i] = r, g, b
+        low = min(low, min(np.int32(r), min(np.int32(g), np.int32(b))))
+        high = max(high, max(np.int32(r), max(np.int32(g), np.int32(b))))
     return low - 1, high + 1
 
 
 @inlined
-def _clip(
+def _cut(
     luma: NDArray[np.float32],
-    offset: NDArray[np.float32],
+    offsets: NDArray[np.float32],
+    sums: NDArray[np.float32],
+    rows: int,
+    samples: int,
+    halves: int,
     black: Any,
     white: Any,
-    weight: Any,
-    total: NDArray[np.float32],
-    sums: NDArray[np.float32],
+    weights: NDArray[np.float32],
 ) -> None:
-    """Adds one colour, cut off at black and white, to its row's luma and to its own sums."""
-    for x in range(len(luma)):
-        value = min(max(luma[x] + offset[x], black), white)
-        total[x] += weight * value
-        sums[x] += value
+    """Cuts off R, G and B at black and white; luma and what is beside it become those of that.
 
-
-@inlined
-def _store(values: NDArray[np.float32], codes: NDArray[Any]) -> None:
-    for x in range(len(values)):
-        codes[x] = np.int32(values[x] + _F(0.5))  # the conversion to whole numbers cuts off
+    Args:
+        luma: two rows of pixels of a chunk, 2 _TILE apart.
+        offsets, sums: as in `work`.
+        rows, samples: of luma, and of chroma in a row.
+        weights: (3,) of R, G and B in luma.
+    """
+    of_r, of_g, of_b = weights[0], weights[1], weights[2]
+    for i in range(6 * _CHUNK):
+        sums[i] = 0
+    for row in range(rows):
+        clear = luma[2 * row * _TILE :]
+        if halves:
+            for i in range(samples):
+                r, g, b = offsets[i], offsets[_CHUNK + i], offsets[2 * _CHUNK + i]
+                grey = clear[2 * i]
+                red = min(max(grey + r, black), white)
+                green = min(max(grey + g, black), white)
+                blue = min(max(grey + b, black), white)
+                sums[i] += red
+                sums[_CHUNK + i] += green
+                sums[2 * _CHUNK + i] += blue
+                left = of_r * red + of_g * green + of_b * blue
+                grey = clear[2 * i + 1]
+                red = min(max(grey + r, black), white)
+                green = min(max(grey + g, black), white)
+                blue = min(max(grey + b, black), white)
+                sums[3 * _CHUNK + i] += red
+                sums[4 * _CHUNK + i] += green
+                sums[5 * _CHUNK + i] += blue
+                clear[2 * i] = left
+                clear[2 * i + 1] = of_r * red + of_g * green + of_b * blue
+        else:
+            for i in range(samples):
+                red = min(max(clear[i] + offsets[i], black), white)
+                green = min(max(clear[i] + offsets[_CHUNK + i], black), white)
+                blue = min(max(clear[i] + offsets[2 * _CHUNK + i], black), white)
+                sums[i] += red
+                sums[_CHUNK + i] += green
+                sums[2 * _CHUNK + i] += blue
+                clear[i] = of_r * red + of_g * green + of_b * blue
+    share = _F(1) / _F(rows << halves)
+    for i in range(3 * _CHUNK):
+        offsets[i] = share * (sums[i] + sums[3 * _CHUNK + i])
 
 
 @inlined
 def _store_chroma(
-    r: NDArray[np.float32],
-    g: NDArray[np.float32],
-    b: NDArray[np.float32],
+    offsets: NDArray[np.float32],
     weights: NDArray[np.float32],
     middle: Any,
     limit: Any,
-    codes: NDArray[Any],
+    blue: NDArray[Any],
+    red: NDArray[Any],
 ) -> None:
-    """One plane's row from R, G and B."""
-    of_r, of_g, of_b = weights[0], weights[1], weights[2]
-    base = middle + _F(0.5)
-    for i in range(len(codes)):
-        code = of_r * r[i] + of_g * g[i] + of_b * b[i] + base
-        codes[i] = np.int32(min(max(code, _F(0)), limit))
-
-
-@inlined
-def _copy(values: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    for x in range(len(values)):
-        out[x] = values[x]
-
-
-@inlined
-def _repeat(values: NDArray[np.float32], halves: int, wide: NDArray[np.float32]) -> None:
-    """Chroma samples to pixels."""
-    if halves:
-        for i in range(len(values)):
-            wide[2 * i] = values[i]
-            wide[2 * i + 1] = values[i]
-    else:
-        _copy(values, wide)
-
-
-@inlined
-def _gather(wide: NDArray[np.float32], halves: int, share: Any, means: NDArray[np.float32]) -> None:
-    """Sums of pixels to means of chroma samples."""
-    if halves:
-        for i in range(len(means)):
-            means[i] = share * (wide[2 * i] + wide[2 * i + 1])
-    else:
-        for i in range(len(means)):
-            means[i] = share * wide[i]
+    """Both planes' row from R, G and B."""
+    blue_r, blue_g, blue_b = weights[1, 0], weights[1, 1], weights[1, 2]
+    red_r, red_g, red_b = weights[2, 0], weights[2, 1], weights[2, 2]
+    base = middle + _F(0.5)  # the conversion to whole numbers cuts off
+    for i in range(len(blue)):
+        r, g, b = offsets[i], offsets[_CHUNK + i], offsets[2 * _CHUNK + i]
+        code = blue_r * r + blue_g * g + blue_b * b + base
+        blue[i] = np.int32(min(max(code, _F(0)), limit))
+        code = red_r * r + red_g * g + red_b * b + base
+        red[i] = np.int32(min(max(code, _F(0)), limit))
 
 
 @compiled
@@ -244,11 +292,8 @@ def apply_rows(
     black: Any,
     white: Any,
     limit: Any,
-    lines: NDArray[np.float32],
-    chroma: NDArray[np.float32],
-    clear: NDArray[np.float32],
-    offsets: NDArray[np.float32],
     work: NDArray[np.float32],
+    bounds: NDArray[np.int32],
     first: int,
     last: int,
 ) -> None:
@@ -257,68 +302,67 @@ def apply_rows(
     Where no colour of a chunk leaves RGB's range, luma and chroma are linear in their own codes.
 
     Args:
-        lines: (2, 2, W) gain and bias of luma: those of the upper cells, and what the lower more.
-        chroma: (2, 4, W') the same for gain and R, G, B beside luma.
-        clear: (rows of a row of chroma, W) dehazed luma.
-        offsets: (3, W') what R, G and B have beside luma.
-        work: (7, pixels of a chunk) R, G, B beside luma, their sums, and luma.
+        cells: (h + 2, w + 2, 5), see `_Code.cells`.
+        work: (WORK_FLOATS,)
+        bounds: (2, TILE_CHUNKS): whole numbers around the dehazed luma of each chunk.
     """
     half = cell // 2
     step = _F(1.0 / cell)
     columns = width >> halves_x
     rows = 1 << halves_y
-    band = -1
-    for j in range(first, last):
-        for y in range(j << halves_y, (j + 1) << halves_y):
-            if (y + half) // cell != band:
-                band = (y + half) // cell
-                _widen(cells[band], cell, halves_x, lines[0], chroma[0])
-                _widen(cells[band + 1], cell, halves_x, lines[1], chroma[1])
-                _subtract(lines[0], lines[1])
-                _subtract(chroma[0], chroma[1])
-            place = _F(y + half - band * cell)
-            if y == j << halves_y:
-                share = (place + _F(0.5) * _F(rows)) * step
-                for k in range(3):
-                    _spread(
-                        blue[j], red[j], middle, to_rgb[k, 0], to_rgb[k, 1], chroma[0, 0],
-                        chroma[1, 0], chroma[0, k + 1], chroma[1, k + 1], share, offsets[k],
-                    )  # fmt: skip
-            row = clear[y - (j << halves_y)]
-            _blend(luma[y], lines[0], lines[1], (place + _F(0.5)) * step, row)
-        for begin in range(0, columns, CHUNK):
-            end = min(columns, begin + CHUNK)
-            left, right = begin << halves_x, end << halves_x
-            low, high = _extent(clear[0, left:right])
-            if rows == 2:
-                lower, higher = _extent(clear[1, left:right])
-                low, high = min(low, lower), max(high, higher)
-            is_inside = True
-            for k in range(3):
-                least, most = _extent(offsets[k, begin:end])
-                is_inside = is_inside and low + least >= black and high + most <= white
-            if not is_inside:
-                for k in range(3):
-                    _repeat(offsets[k, begin:end], halves_x, work[k, : right - left])
-                work[3:] = 0
-                for r in range(rows):
-                    total = work[6, : right - left]
-                    total[:] = 0
-                    for k in range(3):
-                        _clip(
-                            clear[r, left:right], work[k], black, white, from_rgb[0, k], total,
-                            work[3 + k],
-                        )  # fmt: skip
-                    _copy(total, clear[r, left:right])
-                share = _F(1) / _F(rows << halves_x)
-                for k in range(3):
-                    _gather(work[3 + k], halves_x, share, offsets[k, begin:end])
-            for r in range(rows):
-                _store(clear[r, left:right], clear_luma[(j << halves_y) + r, left:right])
-            red_part, green_part = offsets[0, begin:end], offsets[1, begin:end]
-            blue_part = offsets[2, begin:end]
-            for plane, k in ((clear_blue, 1), (clear_red, 2)):
-                _store_chroma(
-                    red_part, green_part, blue_part, from_rgb[k], middle, limit,
-                    plane[j, begin:end],
+    offsets = work[_OFFSETS:]
+    top = first
+    while top < last:
+        band = ((top << halves_y) + half) // cell
+        bottom = min(last, ((band + 1) * cell - half + rows - 1) >> halves_y)
+        for start in range(0, columns, _TILE):
+            stop = min(columns, start + _TILE)
+            for k in range(2):
+                _widen(
+                    cells[band], cells[band + 1], 3 * k, 2 + 2 * k, cell, halves_x, start, stop,
+                    work[_CHROMA + 4 * k * _TILE :], _TILE,
                 )  # fmt: skip
+            at = -1
+            for j in range(top, bottom):
+                place = _F((j << halves_y) + half - band * cell)
+                for r in range(rows):
+                    y = (j << halves_y) + r
+                    if (y + half) // cell != at:  # the second row may be of the next cells
+                        at = (y + half) // cell
+                        _widen(
+                            cells[at], cells[at + 1], 0, 1, cell, 0, start << halves_x,
+                            stop << halves_x, work, 2 * _TILE,
+                        )  # fmt: skip
+                    share = (_F(y + half - at * cell) + _F(0.5)) * step
+                    for begin in range(start, stop, _CHUNK):
+                        left, right = begin << halves_x, min(stop, begin + _CHUNK) << halves_x
+                        x, n = (begin - start) << halves_x, (begin - start) // _CHUNK
+                        low, high = _blend(
+                            luma[y, left:right], work[x:], share,
+                            work[_CLEAR + 2 * r * _TILE + x :],
+                        )  # fmt: skip
+                        bounds[0, n] = min(bounds[0, n], low) if r else low
+                        bounds[1, n] = max(bounds[1, n], high) if r else high
+                share = (place + _F(0.5) * _F(rows)) * step
+                for begin in range(start, stop, _CHUNK):
+                    end, n = min(stop, begin + _CHUNK), (begin - start) // _CHUNK
+                    low, high = _spread(
+                        blue[j, begin:end], red[j, begin:end], middle, to_rgb,
+                        work[_CHROMA + begin - start :], share, offsets,
+                    )  # fmt: skip
+                    clear = work[_CLEAR + ((begin - start) << halves_x) :]
+                    if low + bounds[0, n] < black or high + bounds[1, n] > white:
+                        _cut(
+                            clear, offsets, work[_SUMS:], rows, end - begin, halves_x, black,
+                            white, from_rgb[0],
+                        )  # fmt: skip
+                    for r in range(rows):
+                        values = clear[2 * r * _TILE :]
+                        codes = clear_luma[(j << halves_y) + r, begin << halves_x : end << halves_x]
+                        for x in range(len(codes)):
+                            codes[x] = np.int32(values[x] + _F(0.5))
+                    _store_chroma(
+                        offsets, from_rgb, middle, limit, clear_blue[j, begin:end],
+                        clear_red[j, begin:end],
+                    )  # fmt: skip
+        top = bottom

@@ -39,6 +39,7 @@ second."""
 _LOOK_AHEAD_SHARE = 4
 """So may those that take at most a fourth of the free memory: three seconds of 3840x2160 at 30 per
 second are 1.04 GiB. Of larger videos a second reader decodes what lies ahead."""
+_LARGE_PIXELS = 3840 * 2160
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def dehaze_video(
         ) as reader,
         VideoWriter(target, reader, options.encoder, notices) as writer,
         ExitStack() as stack,
-        Prefetch(reader.read(writer.planar_format if stays_planar else None)) as decoded,
+        Prefetch(
+            reader.read(writer.planar_format if stays_planar else None), _frames_ahead(reader)
+        ) as decoded,
     ):
         items = LookAhead(decoded, reader.time_base, _SAMPLE_SECONDS)
 
@@ -139,7 +142,7 @@ def dehaze_video(
 
         inference = _Inference(stream_for, reader.time_base, options.side_by_side)
         # The network runs in one thread alone.
-        with Prefetch(inference.dehazed(items)) as clear:
+        with Prefetch(inference.dehazed(items), _frames_ahead(reader)) as clear:
             for item in clear:
                 writer.write(item)
                 if not isinstance(item, Packet):
@@ -211,6 +214,11 @@ class _Inference:
 
         alpha = None if item.alpha is None else side_by_side(item.alpha, item.alpha)
         return replace(item, pixels=side_by_side(item.pixels, clear.pixels), alpha=alpha)
+
+
+def _frames_ahead(reader: VideoReader) -> int:
+    """Frames that wait between two stages: four, and two of large ones, of which each is 12 MB."""
+    return 4 if reader.codec.width * reader.codec.height < _LARGE_PIXELS else 2
 
 
 def _can_hold_window(first: TimedFrame | TimedPlanes, frame_rate: Fraction) -> bool:

@@ -19,7 +19,7 @@ PROGRAM = """
 import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
-from dehaze.runtime.compiled import compiled
+from dehaze.runtime.compiled import compiled, tell_of_compiling
 
 @compiled
 def double(values):
@@ -28,6 +28,8 @@ def double(values):
 
 if sys.argv[1:] == ["full"]:  # no file may grow beyond this
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+if sys.argv[1:] == ["tell"]:
+    tell_of_compiling(lambda: print("compiling", end=" "))
 arrays = [np.full(3, 21, np.int64) for _ in range(4)]
 with ThreadPoolExecutor(4) as pool:
     list(pool.map(double, arrays))
@@ -71,6 +73,11 @@ def run(program: Path, place: Path, *arguments: str, **options: Any) -> str:
     out, errors = process.communicate(timeout=300)
     assert errors == ""
     return out
+
+
+def test_compiling_is_told_once_and_loading_is_not(program: Path, tmp_path: Path) -> None:
+    assert run(program, tmp_path, "tell") == "compiling " + COMPILED
+    assert run(program, tmp_path, "tell") == LOADED
 
 
 def kept(place: Path) -> list[Path]:

@@ -77,6 +77,20 @@ def test_planes_become_what_they_become_by_way_of_rgb(
     assert difference(clear, CodedFrame(by_rgb, frame.pixels)) <= 2
 
 
+@pytest.mark.parametrize("size", [(1282, 722), (1100, 778)], ids=["even stride", "odd stride"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_so_do_frames_of_several_tiles(name: str, size: tuple[int, int]) -> None:
+    """With an odd stride the cells change between two rows of luma that share their chroma."""
+    frame = coded(name, Colours(BT709), size)
+    grid = random_grid(frame, gain=1.6, airlight=0.9)
+    clear, parts = frame.blank(), frame.blank()
+    apply_to_planes(frame, grid, clear, 1)
+    by_rgb = frame_of(apply_grid(rgb(frame)[None], grid, 1)[0], None, frame.pixels)
+    assert difference(clear, CodedFrame(by_rgb, frame.pixels)) <= 2
+    apply_to_planes(frame, grid, parts, 3)
+    assert difference(clear, parts) == 0
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_colours_beyond_rgb_are_cut_off_as_in_rgb(name: str) -> None:
     frame = coded(name, Colours(BT709), contrast=100)
@@ -104,7 +118,7 @@ def test_the_bluest_blue_has_a_code_that_exists(name: str) -> None:
 
 @pytest.mark.parametrize("full", [False, True], ids=["limited", "full"])
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("size", [(266, 150), (64, 64), (1282, 722)])
+@pytest.mark.parametrize("size", [(266, 150), (64, 64), (1282, 722), (1100, 778)])
 def test_the_thumbnail_is_that_of_the_same_frame_in_rgb(
     size: tuple[int, int], name: str, full: bool
 ) -> None:

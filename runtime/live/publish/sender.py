@@ -23,7 +23,7 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 
 from ...errors import one_line
-from ..srt.program import END_SECONDS, SCHEME, WRITE_BYTES, SrtSender
+from ..srt.program import SCHEME, WRITE_BYTES, SrtSender
 
 __all__ = ["CONNECT_SECONDS", "SEND_SECONDS"]
 
@@ -62,7 +62,7 @@ def _send(file: BinaryIO, target: dict[str, Any]) -> None:
         with _limit(SEND_SECONDS):
             container.close()
         if carrier:
-            with _limit(END_SECONDS + SEND_SECONDS):
+            with _limit(carrier.end_seconds + SEND_SECONDS):
                 carrier.close()
 
 

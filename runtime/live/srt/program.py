@@ -11,25 +11,26 @@ import subprocess
 import tempfile
 import threading
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from ...errors import DehazeError, masked
 
-__all__ = ["END_SECONDS", "SCHEME", "WRITE_BYTES", "SrtReceiver", "SrtSender", "check_srt"]
+__all__ = ["SCHEME", "WRITE_BYTES", "SrtReceiver", "SrtSender", "check_srt"]
 
 SCHEME = "srt://"
 WRITE_BYTES = 174 * 188
 """The size of writes that keeps packets of a transport stream (188 bytes) whole."""
-_MESSAGE = "1316"
-"""Bytes of an SRT message: seven packets of a transport stream."""
+_PACKET_BYTES, _MESSAGE = 188, "1316"
+"""Bytes of a packet of a transport stream, and of an SRT message: seven packets."""
 _NULL_PACKET = b"\x47\x1f\xff\x10" + bytes(184)
 """A packet that every receiver ignores: ffmpeg reports no progress before the first byte."""
 _SILENCE = "5000000"
 """Microseconds after which a silent sender counts as lost."""
-_LINGER_SECONDS, END_SECONDS, _LAST_WORDS_SECONDS = 5, 8.0, 2.0
-"""For what is still on its way at the end, for the program to end then, and for what it says. With
-2 and 5 s a busy machine lost the last frames."""
+_END_SECONDS, _LAST_WORDS_SECONDS = 5.0, 2.0
+_ARRIVAL_SECONDS, _LATENCY = 1.5, 120_000
+"""What the last bytes need to a receiver, and SRT's own latency in microseconds."""
 _FFMPEG = ("ffmpeg", "-hide_banner", "-nostdin", "-loglevel", "error")
 _CARRIED = ("-map", "0", "-c", "copy", "-flush_packets", "1", "-f", "data")
 """Output options: the bytes of the input, each piece at once."""
@@ -86,7 +87,7 @@ class _Program:
         """Ends the program, and waits until what was written is sent."""
         self._stdin.close()
         try:
-            self._process.wait(END_SECONDS)
+            self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -131,10 +132,11 @@ class SrtSender(_Program):
         parts = urlsplit(address, allow_fragments=False)
         folder = tempfile.TemporaryDirectory(prefix="dehaze-srt-")
         options = Path(folder.name, "options.ffpreset")
-        # What is still on its way at the end may arrive, for `linger` seconds.
-        named = {"linger": str(_LINGER_SECONDS), "payload_size": _MESSAGE} | dict(
-            parse_qsl(parts.query)
-        )
+        named = {"payload_size": _MESSAGE} | dict(parse_qsl(parts.query))
+        self._written = 0
+        self._arrival_seconds = _ARRIVAL_SECONDS + _latency_seconds(named)
+        self.end_seconds = self._arrival_seconds + _END_SECONDS
+        """The most that `close` takes."""
         options.write_text("".join(f"{name}={value}\n" for name, value in named.items()), "utf-8")
         source = ("-blocksize", _MESSAGE, "-f", "data", "-raw_packet_size", _MESSAGE)
         report = ("-progress", "pipe:1", "-stats_period", "0.2")
@@ -156,9 +158,29 @@ class SrtSender(_Program):
             self._stdin.write(data)
         except OSError as error:
             raise self._lost() from error
+        self._written += len(data)
         return len(data)
+
+    def close(self) -> None:
+        """Waits until what was written has arrived, and ends the program.
+
+        ffmpeg does not wait: it leaves at once, whatever its option `linger` says, and a receiver
+        drops what it still holds back for its latency then. A message that is not full stays with
+        ffmpeg until the end, so that this one is filled.
+        """
+        missing = -self._written % int(_MESSAGE) // _PACKET_BYTES
+        with suppress(subprocess.TimeoutExpired, OSError):
+            self._stdin.write(_NULL_PACKET * missing)
+            self._process.wait(self._arrival_seconds)
+        super().close()
 
     def _lost(self) -> OSError:
         reason = self.loss()
         self.close()
         return OSError(reason)
+
+
+def _latency_seconds(options: dict[str, str]) -> float:
+    """How long the receiver holds back what has arrived, as far as the address says it."""
+    said = [options.get(name, "") for name in ("latency", "rcvlatency", "peerlatency")]
+    return max([_LATENCY, *(int(value) for value in said if value.isdecimal())]) / 1e6

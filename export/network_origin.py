@@ -61,13 +61,14 @@ def _machine(provenance: dict[str, Any]) -> str:
 
 def _card(provenance: dict[str, Any]) -> str:
     """One line of provenance from what dehaze-train wrote into the checkpoint."""
-    if not provenance.keys() >= {"step", "seconds", "threads", "device"}:
-        return "trained elsewhere: the checkpoint does not say how"
     scores = [f"{k[:-3]} {v:.2f} dB" for k, v in provenance.items() if k.endswith("_db")]
-    origin = provenance.get("origins", {}).get("init")
-    return (
-        f"{provenance['step']} steps in {provenance['seconds'] / 60:.0f} minutes on "
-        f"{_machine(provenance)}"
-        + (f", from {origin}" if origin else "")
-        + f"; held-out scenes at the training scale: {', '.join(scores)}; data for research"
-    )
+    if "parts" in provenance:
+        made = f"the mean of {len(provenance['parts'])} checkpoints"
+    elif provenance.keys() >= {"step", "seconds", "threads", "device"}:
+        minutes = provenance["seconds"] / 60
+        made = f"{provenance['step']} steps in {minutes:.0f} minutes on {_machine(provenance)}"
+        origin = provenance.get("origins", {}).get("init")
+        made += f", from {origin}" if origin else ""
+    else:
+        return "trained elsewhere: the checkpoint does not say how"
+    return f"{made}; held-out scenes at the training scale: {', '.join(scores)}; data for research"

@@ -51,7 +51,7 @@ LAYERS = {
         "run objective",
         "step teachers validation",
         "loop tuning",
-        "bare_machine cli",
+        "average bare_machine cli",
     ),
     "export": (
         "graph __init__",

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from training import smooth_scenes
+
+from dehaze.train import average
+from dehaze.train.data.packed_file import save_collections
+from dehaze.train.data.store import Collection
+from dehaze.train.networks import build_network
+from dehaze.train.run.checkpoint import load_network, save_network
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, value in (("a", 0.01), ("b", 0.04)):
+        network = build_network("edge")
+        for tensor in network.state_dict().values():
+            tensor.fill_(value)
+        save_network(tmp_path / f"{name}.safetensors", "edge", network, {})
+    rooms = Collection("rooms", smooth_scenes(2, 0), name="nyu")
+    save_collections(tmp_path / "packed.npz", {"held out": [rooms]})
+    return tmp_path
+
+
+def run(folder: Path, *weights: str) -> int:
+    entries = [str(folder / name) for name in weights]
+    out = str(folder / "out.safetensors")
+    return average.main([out, *entries, "--data", str(folder / "packed.npz")])
+
+
+def test_checkpoints_count_by_their_shares_and_the_mean_says_of_what_it_is(folder: Path) -> None:
+    assert run(folder, "a.safetensors=2", "b.safetensors") == 0
+    network, provenance = load_network(folder / "out.safetensors")
+    assert all(torch.allclose(p, torch.full_like(p, 0.02)) for p in network.parameters())
+    assert list(provenance["parts"].values()) == [2.0, 1.0]
+    assert all(", sha256 " in part for part in provenance["parts"])
+    assert provenance["indoor_db"] > 0
+
+
+def test_bad_entries_are_told_and_nothing_is_written(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_network(folder / "guide.safetensors", "sr-teacher", build_network("sr-teacher"), {})
+    for weights, said in (
+        (["a.safetensors=x"], "expected WEIGHTS=SHARE"),
+        (["a.safetensors=-1"], "expected WEIGHTS=SHARE"),
+        (["none.safetensors"], "no such checkpoint"),
+        (["a.safetensors", "guide.safetensors"], "of one network, got edge, sr-teacher"),
+    ):
+        assert run(folder, *weights) != 0
+        assert said in capsys.readouterr().err
+    assert not (folder / "out.safetensors").exists()

@@ -1,0 +1,99 @@
+"""Averages checkpoints that come from one ancestor: a model soup.
+
+    python -m dehaze.train.average OUT.safetensors A.safetensors=4 B.safetensors --data packed.npz
+
+Trainings that go on from the same weights end in one valley, and the mean of their weights is often
+as good on what was taught as the best of them, and better on what was not (Wortsman et al. 2022,
+arXiv 2203.05482). The mean is scored on the held-out pictures, as a training is, and its checkpoint
+says of what it was made.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dehaze.runtime.command import run_command
+from dehaze.runtime.errors import UsageError
+
+from .data.folders import open_data
+from .networks.network import Network
+from .recipe import Recipe
+from .run.checkpoint import load_network, save_network
+from .teachers import described
+from .validation import Validation, examples_from, photographs_from
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m dehaze.train.average",
+        description="Average checkpoints of one network that come from one ancestor.",
+    )
+    parser.add_argument("out", type=Path, metavar="OUT.safetensors")
+    parser.add_argument("weights", nargs="+", metavar="WEIGHTS[=SHARE]", help="checkpoints")
+    parser.add_argument("--data", required=True, help="packed file or folder, for the scores")
+    parser.add_argument("--scale", type=int, default=4, help="pixels per training pixel")
+    parser.add_argument("--pictures", type=int, default=Recipe.validation_pictures, metavar="N")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code."""
+    options = build_parser().parse_args(arguments)
+    return run_command("average", lambda: _run(options), "nothing was written", extra="train")
+
+
+def _run(options: argparse.Namespace) -> None:
+    shares = dict(_share(entry) for entry in options.weights)
+    name, network = averaged(shares)
+    data = open_data([options.data], options.scale, training=False)
+    examples = examples_from(data.held_out, options.pictures)
+    validation = Validation(examples, photographs_from(data.held_out, options.pictures))
+    scores = validation.score(network, torch.device("cpu"))
+    parts = {described(path): share for path, share in shares.items()}
+    save_network(options.out, name, network, {"parts": parts, **scores})
+    print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
+
+
+def _share(entry: str) -> tuple[Path, float]:
+    name, equals, number = entry.rpartition("=")
+    try:
+        path, share = (Path(name), float(number)) if equals else (Path(entry), 1.0)
+    except ValueError:
+        path, share = Path(entry), 0.0
+    if not share > 0:
+        raise UsageError(f"{entry}: expected WEIGHTS=SHARE, the share a positive number")
+    return path, share
+
+
+def averaged(shares: dict[Path, float]) -> tuple[str, Network]:
+    """The network's name, and the mean network.
+
+    Args:
+        shares: how much each checkpoint counts.
+
+    Raises:
+        UsageError: they are of several networks.
+        ModelError: one is no checkpoint of ours.
+    """
+    loaded = [(*load_network(path), share) for path, share in shares.items()]
+    names = {str(metadata["network"]) for _, metadata, _ in loaded}
+    if len(names) > 1:
+        raise UsageError(f"expected checkpoints of one network, got {', '.join(sorted(names))}")
+    network = loaded[0][0]
+    total = sum(share for _, _, share in loaded)
+    mean: dict[str, Tensor] = {}
+    for name, first in network.state_dict().items():
+        tensors = [share / total * other.state_dict()[name] for other, _, share in loaded]
+        mean[name] = torch.stack(tensors).sum(0) if first.is_floating_point() else first
+    network.load_state_dict(mean)
+    return names.pop(), network.eval()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

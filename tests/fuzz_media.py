@@ -182,6 +182,8 @@ class Child:
             self._process.join(5)
             outcome = ("crash", f"exit code {self._process.exitcode}")
         self.close()
+        for unfinished in self.folder.glob(".*.part*"):  # not the next file's fault
+            unfinished.unlink()
         self._start()
         return outcome
 

@@ -104,7 +104,7 @@ def _encoding(source: Path) -> tuple[str, EncoderPixels, dict[str, str]]:
                       for f in reader.decoder.frames(p)), None)  # fmt: skip
         if first is None:
             raise InputError(f"{source}: the video holds no frame; is it complete?")
-        look = look_of(first, Notices())
+        look = look_of(first, reader.codec.name, Notices())
     encoder = options.encoder(".mp4", look)
     pixels = encoder_pixels(encoder, look, look.size, alpha=False, notices=Notices())
     return encoder, pixels, encoder_settings(options, encoder, ".mp4", pixels)

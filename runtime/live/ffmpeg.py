@@ -186,7 +186,7 @@ class AvSource(LiveSource):
 
     def _look_of(self, frame: VideoFrame) -> VideoLook:
         """The look of the first frame; notes that of the frames that are handed on."""
-        look = look_of(frame, self.notices)
+        look = look_of(frame, self._stream.codec_context.name, self.notices)
         if self._address.is_device and self._stream.codec_context.name == "rawvideo":
             # Drivers of webcams mean BT.601 whatever the size, unless they say otherwise
             # (V4L2_COLORSPACE_SRGB maps to V4L2_YCBCR_ENC_601); FFmpeg hands nothing on.

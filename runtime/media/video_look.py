@@ -33,6 +33,13 @@ def _of_unknown_type(kind: type[Type], number: object) -> Any:
 Type._missing_ = classmethod(_of_unknown_type)  # type: ignore[assignment]
 
 
+_WITH_NAMED_PROFILES = frozenset({"png", "apng"})
+"""Decoders that give a frame's colour profile a name. PyAV 17.1 frees the name twice, once with
+`frame.side_data`, which ends the process or worse: of their frames, only the angle is read."""
+_TURNED = {-90: 6, 90: 8, 180: 3, -180: 3}
+"""The orientation as EXIF numbers it, by the angle in degrees that PyAV gives."""
+
+
 @dataclass(frozen=True)
 class VideoLook:
     """The properties that a result takes over from the frames it is made of."""
@@ -100,10 +107,11 @@ class VideoLook:
         return VideoLook(size=size, colours=colours)
 
 
-def look_of(frame: VideoFrame, notices: Notices) -> VideoLook:
+def look_of(frame: VideoFrame, codec: str, notices: Notices) -> VideoLook:
     """The look of a video by its first frame.
 
     Args:
+        codec: the name of the decoder, such as `h264`.
         notices: takes what had to be guessed.
     """
     colours, guessed = colours_of_frame(frame, frame.height)
@@ -112,9 +120,11 @@ def look_of(frame: VideoFrame, notices: Notices) -> VideoLook:
             f"the colour matrix {int(frame.colorspace)} of ITU-T H.273 is taken for "
             f"{colours.matrix}"
         )
-    items: Any = frame.side_data  # PyAV's stubs take it for a mapping of names
-    data = {item.type.name: bytes(item) for item in items}
-    orientation, exact = UPRIGHT, True
+    data: dict[str, bytes] = {}
+    orientation, exact = _TURNED.get(frame.rotation, UPRIGHT), True
+    if codec not in _WITH_NAMED_PROFILES:
+        items: Any = frame.side_data  # PyAV's stubs take it for a mapping of names
+        data = {item.type.name: bytes(item) for item in items}
     if "DISPLAYMATRIX" in data:
         orientation, exact = orientation_of_matrix(data["DISPLAYMATRIX"])
     if not exact:

@@ -365,7 +365,7 @@ class VideoReader:
         """Upright RGB, or planes, of the first frame's size."""
         self._check_size(frame.width, frame.height)
         if self._look is None:
-            self._look = look_of(self.decoder.example or frame, self._notices)
+            self._look = look_of(self.decoder.example or frame, self.codec.name, self._notices)
             self._planar = planar(self._look) if planar else None
         look = self._look
         duration = int(frame.duration or 0)

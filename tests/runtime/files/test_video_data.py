@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import av
 import numpy as np
 import pytest
 from conftest import VideoMaker, picture, video_frames, video_times
-from PIL import Image
+from PIL import Image, ImageCms
 
 from dehaze.runtime import FunctionSession, InputError, open_dehazer
 from dehaze.runtime.dehazer import Dehazer
@@ -502,6 +504,24 @@ def test_a_camera_that_writes_exif_into_its_frames_is_read(tmp_path: Path) -> No
     shown = video_frames(tmp_path / "out.mp4")
     assert len(shown) == 5
     assert np.abs(np.rot90(picture(64, 96), -1).astype(int) - shown[0]).mean() < 4
+
+
+def test_a_profile_in_the_frames_of_a_png_video_crashes_nothing(tmp_path: Path) -> None:
+    """PyAV 17.1 frees the profile's name twice: a segmentation fault, or worse."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    frames = [Image.fromarray(picture(64, 96, phase)) for phase in (0.0, 0.5, 1.0)]
+    source = tmp_path / "in.mp4"  # FFmpeg goes by the content
+    frames[0].save(source, "PNG", save_all=True, append_images=frames[1:], icc_profile=profile)
+    program = (
+        "import gc, pathlib, sys\n"
+        "from dehaze.runtime.media.video_reader import VideoReader\n"
+        "for _ in range(10):\n"
+        "    with VideoReader(pathlib.Path(sys.argv[1])) as reader:\n"
+        "        assert len(list(reader.read())) == 3\n"
+        "    del reader\n"
+        "    gc.collect()\n"
+    )
+    subprocess.run([sys.executable, "-c", program, str(source)], check=True)
 
 
 def test_sound_that_begins_late_is_left_out_and_told(tmp_path: Path) -> None:

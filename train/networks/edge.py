@@ -32,7 +32,7 @@ SIZE_MULTIPLE = THUMBNAIL_MULTIPLE * THUMBNAIL_STRIDE
 """Frames are padded to a multiple of this many pixels: the coarsest level is 1/32."""
 MAXIMUM_LOG_GAIN = 3.0
 """A gain of 20; 1/t is 6 at the thickest haze of RESIDE (beta 1.8)."""
-BLACK = 0.035
+BLACK = 0.025
 """No colour of a cell may come out darker; photographs would else be crushed to black."""
 
 

@@ -20,7 +20,7 @@ def test_the_shipped_model_is_small_and_says_where_it_comes_from() -> None:
     assert contract.parameters <= 130_000
     assert contract.minimum_size == 64
     assert len(contract.source_sha256) == 64
-    assert "steps" in contract.card
+    assert "held-out scenes at the training scale: " in contract.card
 
 
 def test_the_shipped_model_comes_from_the_shipped_checkpoint() -> None:

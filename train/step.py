@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -65,7 +64,8 @@ class Step:
     ) -> None:
         self._objective, self._joined = objective, joined
         self._optimizers, self._recipe, self._batches = optimizers, recipe, batches
-        self._recording = recorded
+        self._rates = [float(optimizer.defaults["lr"]) for optimizer in optimizers]
+        self._recording, self._number = recorded, 0
         self._sizes: dict[tuple[int, bool], _Recorded] = {}
         current = objective.network.state_dict()
         pairs = [(mean, current[name]) for name, mean in average.state_dict().items()]
@@ -91,12 +91,12 @@ class Step:
             GateError: a gradient is not finite; it did not reach the weights. In replayed steps it
                 may have, see `require_finite`.
         """
-        rates = (self._recipe.learning_rate, self._recipe.muon_learning_rate)
-        for optimizer, rate in zip(self._optimizers, rates, strict=False):
+        self._number = number
+        for optimizer, rate in zip(self._optimizers, self._rates, strict=True):
             _set_rate(optimizer, schedule * rate)
         self._share.fill_(1 - min(self._recipe.average_decay, (2 + number) / (11 + number)))
         if not self._recording:
-            return self._train(self._batches.pair(number, crop), lambda: self._check_now(number))
+            return self._train(self._batches.pair(number, crop))
         if number % LOOK_EVERY == 0:
             self.require_finite(number)
         return self._replayed(self._batches.draw(number, crop))
@@ -107,24 +107,27 @@ class Step:
         Raises:
             GateError: a gradient was not finite.
         """
-        if not self._finite:
-            raise _not_finite(f"a step before {number}")
+        self._require_finite(f"a step before {number}")
 
-    def _train(self, pair: Pair, check: Callable[[], None]) -> Losses:
+    def _require_finite(self, where: str) -> None:
+        if not self._finite:
+            raise GateError(
+                f"the gradient of {where} is not finite; what was written before is whole: try a "
+                "lower learning rate or --set precision=float32"
+            )
+
+    def _train(self, pair: Pair) -> Losses:
         losses: Losses = self._joined(pair)
         self._objective.zero_grad()
         losses["loss"].backward()
         norm = nn.utils.clip_grad_norm_(self._objective.parameters(), self._recipe.gradient_norm)
         self._finite.logical_and_(norm.isfinite())
-        check()
+        if not self._recording:
+            self._require_finite(f"step {self._number}")
         for optimizer in self._optimizers:
             optimizer.step()
         self._update_average()
         return losses
-
-    def _check_now(self, number: int) -> None:
-        if not self._finite:
-            raise _not_finite(f"step {number}")
 
     def _replayed(self, draw: Draw) -> Losses:
         size = self._sizes.setdefault((draw.side, draw.halved), _Recorded())
@@ -143,7 +146,7 @@ class Step:
                 stacklevel=2,
             )
             self._recording = False
-            return self._train(self._batches.made(draw), lambda: None)
+            return self._train(self._batches.made(draw))
         return self._replayed(draw)
 
     def _warmed_up(self, draw: Draw) -> Losses:
@@ -151,7 +154,7 @@ class Step:
         current, side = torch.cuda.current_stream(), torch.cuda.Stream()
         side.wait_stream(current)
         with torch.cuda.stream(side):
-            losses = self._train(self._batches.made(draw), lambda: None)
+            losses = self._train(self._batches.made(draw))
         current.wait_stream(side)
         return losses
 
@@ -162,7 +165,7 @@ class Step:
         torch.cuda.synchronize()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            size.losses = self._train(self._batches.made(static), lambda: None)
+            size.losses = self._train(self._batches.made(static))
         size.graph = graph
 
     @torch.no_grad()
@@ -224,10 +227,3 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"].fill_(rate)
     else:
         group["lr"] = rate
-
-
-def _not_finite(where: str) -> GateError:
-    return GateError(
-        f"the gradient of {where} is not finite; what was written before is whole: try a lower "
-        "learning rate or --set precision=float32"
-    )

@@ -33,6 +33,16 @@ def step_of(recipe: Recipe, device: torch.device, *, recorded: bool) -> tuple[St
     return step, objective
 
 
+@pytest.mark.parametrize(("optimizer", "kernels"), [("adamw", 3e-3), ("muon", 0.02)])
+def test_the_schedule_scales_each_optimizer_s_own_rate(optimizer: str, kernels: float) -> None:
+    recipe = replace(EDGE, optimizer=optimizer)  # type: ignore[arg-type]  # one of the two
+    step, _ = step_of(recipe, torch.device("cpu"), recorded=False)
+    for number, schedule in enumerate((0.5, 0.25)):
+        step.make(number, 24, schedule)
+        rates = [used.param_groups[0]["lr"] for used in step._optimizers]
+        assert rates == pytest.approx([schedule * 3e-3, schedule * kernels])
+
+
 def made(recipe: Recipe, *, recorded: bool, steps: int) -> tuple[list[float], Tensor]:
     step, objective = step_of(recipe, torch.device("cuda"), recorded=recorded)
     losses = [step.make(number, 24, 0.2)["loss"].detach().item() for number in range(steps)]

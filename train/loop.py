@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from .recipe import Recipe
 from .run.folder import RunFolder
 from .run.processes import Processes
 from .run.stop import stop_requests
-from .step import Step, autocast_of, optimizers_of, schedule
+from .step import Step, optimizers_of, prepared, schedule
 from .validation import Validation
 
 
@@ -76,18 +75,12 @@ def train(
     """
     _check(recipe, run, processes)
     network, device = objective.network, processes.device
-    objective.to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not annotated
-    average = copy.deepcopy(network).eval()
+    average = prepared(objective, recipe, device, compiled=run.compiled)
     optimizers = optimizers_of(objective, recipe)
     parts = {"network": network, "average": average, "adapter": objective.adapter}
     folder = RunFolder(run.out, recipe, {"seed": run.seed, **run.origins})
     step, seconds = folder.resume(parts, optimizers)
     processes.require_equal(step)
-    objective.autocast = autocast_of(device, recipe)
-    if run.compiled:
-        # One graph for each size of crop: torch 2.13 cannot compile `padded` for all sizes at once.
-        objective.predict = torch.compile(network.predict, dynamic=False)
     joined = processes.joined(objective)
     batches = Batches(store.to(device), recipe.mixture, _batch_options(recipe, run, processes))
     recorded = device.type == "cuda" and processes.count == 1

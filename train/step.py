@@ -7,6 +7,7 @@ recorded as a CUDA graph, once for each size of crop, and replayed with other ra
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from dehaze.runtime.errors import GateError, one_line
 from .data.batches import Batches, Draw
 from .data.haze import Pair
 from .muon import Muon
+from .networks.network import Network
 from .objective import Objective
 from .recipe import Recipe
 
@@ -179,6 +181,20 @@ class Step:
             mean.copy_(count)
 
 
+def prepared(
+    objective: Objective, recipe: Recipe, device: torch.device, *, compiled: bool
+) -> Network:
+    """Gets an objective ready to train on a device; returns the copy for the averaged weights."""
+    network = objective.to(device).network
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not annotated
+    low = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
+    objective.autocast = torch.autocast(device.type, torch.bfloat16, enabled=low)
+    # One graph for each size of crop: torch 2.13 cannot compile `padded` for all sizes at once.
+    predict = network.predict
+    objective.predict = torch.compile(predict, dynamic=False) if compiled else predict
+    return copy.deepcopy(network).eval()
+
+
 def optimizers_of(objective: Objective, recipe: Recipe) -> list[torch.optim.Optimizer]:
     """AdamW, and Muon or AdamW for kernels; norms, biases and mixup factors do not decay."""
     trained = [p for p in objective.parameters() if p.requires_grad]
@@ -203,12 +219,6 @@ def optimizers_of(objective: Objective, recipe: Recipe) -> list[torch.optim.Opti
         muon = Muon(kernels, rate(recipe.muon_learning_rate), weight_decay=recipe.weight_decay)
         return [adam(others, 0.0), muon]
     return [adam(others, 0.0), adam(kernels, recipe.weight_decay)]
-
-
-def autocast_of(device: torch.device, recipe: Recipe) -> torch.autocast:
-    """The precision of a recipe on a device."""
-    low = recipe.precision == "bfloat16" or (recipe.precision == "auto" and device.type == "cuda")
-    return torch.autocast(device.type, torch.bfloat16, enabled=low)
 
 
 def schedule(step: int, elapsed: float, warmup_steps: int) -> float:

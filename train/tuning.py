@@ -12,7 +12,7 @@ from .data.batches import Batches, BatchOptions
 from .data.store import Store
 from .objective import Objective
 from .recipe import Recipe
-from .step import WARM_UP, Step, autocast_of, optimizers_of
+from .step import WARM_UP, Step, optimizers_of, prepared
 
 BATCHES = (16, 64, 256, 1024)
 NEARLY = 0.8
@@ -78,13 +78,9 @@ def _samples_per_s(
 ) -> float:
     """Speed of whole steps, on a copy of everything that they change."""
     device = store.clear.device
-    trained = copy.deepcopy(objective).to(device)
+    trained = copy.deepcopy(objective)
     tried = replace(recipe, batch=batch, precision=precision)  # type: ignore[arg-type]
-    trained.autocast = autocast_of(device, tried)
-    trained.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    predict = trained.network.predict
-    trained.predict = torch.compile(predict, dynamic=False) if compiled else predict
-    average = copy.deepcopy(trained.network).eval()
+    average = prepared(trained, tried, device, compiled=compiled)
     trained.train()
     step = Step(
         trained,

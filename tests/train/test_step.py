@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 import pytest
@@ -15,16 +14,15 @@ from dehaze.train.data.batches import Batches, BatchOptions, Draw
 from dehaze.train.networks import build_network
 from dehaze.train.objective import Objective, Teachers
 from dehaze.train.recipe import Recipe
-from dehaze.train.step import LOOK_EVERY, Step, autocast_of, optimizers_of
+from dehaze.train.step import LOOK_EVERY, Step, optimizers_of, prepared
 
 gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no NVIDIA GPU")
 
 
 def step_of(recipe: Recipe, device: torch.device, *, recorded: bool) -> tuple[Step, Objective]:
     torch.manual_seed(0)
-    objective = Objective(build_network("edge"), recipe.losses, Teachers()).to(device).train()
-    objective.autocast = autocast_of(device, recipe)
-    average = copy.deepcopy(objective.network).eval()
+    objective = Objective(build_network("edge"), recipe.losses, Teachers()).train()
+    average = prepared(objective, recipe, device, compiled=False)
     store = small_data()[0].to(device)
     options = BatchOptions(recipe.batch, rotate=False, seed=1, half_share=recipe.half_share)
     batches = Batches(store, recipe.mixture, options)

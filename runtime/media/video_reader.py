@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, one_line
 from ..timing import StageTimes
-from .containers.cut_off import bytes_missing
+from .containers.first_times import with_first_times
+from .containers.opened import opened_video
 from .containers.packets import packets_of
 from .containers.timeline import Timeline
 from .decoder import Decoder
 from .limits import frame_pixels_at_most, frame_problem
 from .notices import Notices
-from .picture_content import regular_file
 from .pixels.frame_pixels import EncoderPixels, alpha_of, rgb_of
 from .pixels.orientation import swaps_sides, upright
 from .pixels.pixel_layout import planar_name
@@ -41,16 +41,6 @@ __all__ = ["PlanarFormat", "TimedFrame", "TimedPlanes", "VideoReader"]
 PlanarFormat: TypeAlias = Callable[[VideoLook], EncoderPixels | None]
 """Chooses by a video's look the format in which its frames stay in planes; None for RGB."""
 
-_THIS_FILE_ALONE = {
-    "protocol_whitelist": "file",
-    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,asf_o,ogg,mxf,nut,"
-    "dv,h264,hevc,m4v,obu,ivf,mjpeg,wtv,rm,gif,apng,yuv4mpegpipe",
-}
-"""Not concat, hls, dash, sdp or imf, which FFmpeg tells by the content under any name: a list
-that is called a video would bring the pictures of its neighbours into the result."""
-
-_MOST_WAITING = 25
-"""Frames without times that wait for one; a stream without any times begins at its start."""
 _EARLY_SECONDS = 1.0
 """Seconds without packets at the end of a Matroska file that are worth a word."""
 
@@ -110,22 +100,7 @@ class VideoReader:
         self._planar: EncoderPixels | None = None
         self._pixels_at_most = frame_pixels_at_most()
         self._end_seconds = 0.0
-        self._refuse_cut_off()
-        try:
-            # Never av.logging.set_level: PyAV 17 then logs under the GIL, for which a decoder's
-            # thread waits for ever while the decoder is freed (11 of 2300 damaged files hung).
-            # file: lets names hold colons, replace takes titles that are not UTF-8.
-            # max_pixels: opening decodes frames, too, where a header says too little.
-            limits = {**_THIS_FILE_ALONE, "max_pixels": str(self._pixels_at_most)}
-            self.container: InputContainer = av.open(
-                f"file:{path}", options=limits, metadata_errors="replace"
-            )
-        except av.ArgumentError as error:
-            raise InputError(
-                f"{path}: expected a video, got a list of files or no video"
-            ) from error
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise InputError(f"{path}: expected a video ({one_line(error)})") from error
+        self.container: InputContainer = opened_video(path, self._pixels_at_most)
         self.stream = self._video_stream()
         # AVI numbers its chunks in coding order.
         self._numbered = self.container.format.name == "avi"
@@ -138,22 +113,6 @@ class VideoReader:
         )
         self.codec = self.decoder.codec
         self.others: list[Stream] = [s for s in self.container.streams if s != self.stream]
-
-    def _refuse_cut_off(self) -> None:
-        try:
-            if self.path.is_fifo():  # somebody named it, and it is read as it comes
-                return
-            with regular_file(self.path) as file:
-                missing = bytes_missing(file)
-        except OSError as error:
-            raise InputError(f"{self.path}: cannot be read ({one_line(error)})") from error
-        except ValueError as error:
-            raise InputError(f"{self.path}: expected a video, got {error}") from error
-        if missing:
-            raise InputError(
-                f"{self.path}: the video is cut off: its last {missing} bytes are missing; "
-                f"copy the file again"
-            )
 
     def _video_stream(self) -> VideoStream:
         """The first stream of moving pictures: not a cover, not of an unknown codec."""
@@ -233,7 +192,7 @@ class VideoReader:
         expected_pts = 0 if self._numbered else self.stream.start_time or 0
         earliest_pts: int | None = None
         started = time.perf_counter()
-        for item in self._from_first_time():
+        for item in with_first_times(self._decoded(), self.frame_rate * self.time_base):
             if isinstance(item, Packet):
                 yield item
             else:
@@ -263,28 +222,6 @@ class VideoReader:
                 f"the last packet ends at {self._end_seconds:.1f} s, though the header says "
                 f"{said:.1f} s; the file may be damaged"
             )
-
-    def _from_first_time(self) -> Iterator[VideoFrame | Packet[Any]]:
-        """The same as `_decoded`, where frames before the first with a time have those before it.
-
-        Matroska has no times for what begins before zero, and its sound may begin there, too.
-        """
-        waiting: list[VideoFrame] = []
-        waits = True
-        for item in self._decoded():
-            if not waits or isinstance(item, Packet):
-                yield item
-                continue
-            waiting.append(item)
-            if item.pts is None and len(waiting) < _MOST_WAITING:
-                continue
-            if item.pts is not None:
-                step = item.duration or round(1 / (self.frame_rate * self.time_base))
-                for back, frame in enumerate(reversed(waiting)):
-                    frame.pts = item.pts - back * step
-            yield from waiting
-            waiting, waits = [], False
-        yield from waiting
 
     def _decoded(self) -> Iterator[VideoFrame | Packet[Any]]:
         """Whole frames with their times, and the packets of the other streams."""

@@ -199,7 +199,7 @@ def _hazed(picture: Picture, beta: float) -> Example:
         return Example(clear, clear)
     if picture.depth is None:
         half = torch.full((1, 1, 1, 1), 0.5)
-        depth = ramp(half, half, clear.shape[-2:])[0]
+        depth = 0.5 + ramp(half, clear.shape[-2:])[0]
     else:
         depth = picture.depth_unit * (torch.from_numpy(picture.depth)[None].float() / 255).square()
     return Example(scatter(clear.float(), torch.exp(-beta * depth), 1.0).half(), clear)

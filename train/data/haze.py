@@ -23,6 +23,8 @@ UNEVEN_CELLS = 4
 """The airlight varies over the picture as smoothly as a grid of this many cells a side."""
 PATCH_CELLS = 8
 """Smoke and patches have details down to the picture's size over this."""
+GLARE_FROM = 0.85
+"""Where the darkest colour of a pixel is above this, the camera may have cut its light off."""
 BLUE = (-0.6, 0.0, 0.4)
 """Direction of a blue airlight in RGB; the opposite is yellow."""
 
@@ -48,6 +50,9 @@ class Haze:
     fog instead of black. Above 0; rendered roads, whose truth lies there, want it low."""
     clear_share: float = 0.0
     """Share of samples without haze: the network must learn to do no harm."""
+    ahead: tuple[float, float] = (0.0, 0.0)
+    """Range of the depth that lies before a picture's nearest thing, in the unit of `scattering`.
+    It makes haze even: machines fill a room with it, and O-HAZE and I-HAZE have little else."""
     airlight: tuple[float, float] = (0.7, 1.0)
     white_share: float = 0.0
     """Share of samples with A = 1, the airlight of SOTS-indoor."""
@@ -62,6 +67,9 @@ class Haze:
     patches: float = 0.0
     """Largest standard deviation of the logarithm of beta over the picture: smoke, patches."""
     patchy_share: float = 0.0
+    glare: float = 1.0
+    """Largest factor by which windows, lamps and skies that the camera shows as white are brighter
+    than white: the haze before them does not dim them, and they are no measure of the airlight."""
     gamma: float = 1.0
     """Largest power by which a scene is darkened before the haze."""
     dark_share: float = 0.0
@@ -106,6 +114,8 @@ class HazeDraw(NamedTuple):
     """(N, 1, 4, 4) deviation of A."""
     patches: Tensor
     """(N, 1, 8, 8) logarithm of the factor on beta."""
+    glare: Tensor
+    """(N, 1, 1, 1) factor on what is white, 1 or more."""
     gamma: Tensor
     """(N, 1, 1, 1) power on the scene, 1 or more."""
     scene_noise: Tensor
@@ -114,10 +124,10 @@ class HazeDraw(NamedTuple):
     """(N, 1, 1, 1) standard deviation, after the haze."""
     quality: Tensor
     """(N,) of JPEG, 1 to 100; 0 for none."""
-    foot: Tensor
-    """(N, 1, 1, 1) depth at the foot of a picture whose depth is not known."""
+    ahead: Tensor
+    """(N, 1, 1, 1) depth before a picture's nearest thing."""
     rise: Tensor
-    """(N, 1, 1, 1) how much more it is at the top."""
+    """(N, 1, 1, 1) how much deeper the top of a picture is whose depth is not known."""
     lighter: Tensor
     """(N, 1, 1, 1) share of the clear picture in the hazy one of a pair."""
     exposure: Tensor
@@ -190,11 +200,12 @@ def draw_haze(values: Values, generator: torch.Generator) -> HazeDraw:
         airlight=colour,
         uneven=uneven,
         patches=up_to("patches", "patchy_share") * _cloud(count, generator),
+        glare=1 + (value("glare") - 1) * uniform() * there,
         gamma=1 + (value("gamma") - 1) * uniform() * chosen("dark_share") * there,
         scene_noise=value("scene_noise") * uniform() * noisy,
         sensor_noise=value("sensor_noise") * uniform() * noisy,
         quality=(within("jpeg_quality") * chosen("jpeg_share")).flatten(),
-        foot=0.2 + 0.8 * uniform(),
+        ahead=within("ahead"),
         rise=uniform(),
         lighter=uniform() * chosen("lighter_share"),
         exposure=1 + value("exposure") * (2 * uniform() - 1 + balance),
@@ -221,11 +232,13 @@ def pair_from_crops(crops: Crops, haze: HazeDraw, noise: Tensor) -> Pair:
         noise: (2, N, 3, h, w) standard normal, on the same device: of the scene and of the sensor.
     """
     clear, size = crops.clear, crops.clear.shape[-2:]
-    depth = torch.where(crops.deep, crops.depth, ramp(haze.foot, haze.rise, size))
+    depth = haze.ahead + torch.where(crops.deep, crops.depth, ramp(haze.rise, size))
     patches = F.interpolate(haze.patches, size, mode="bicubic")
     transmission = torch.exp(-haze.beta * depth * patches.exp())
     airlight = haze.airlight + F.interpolate(haze.uneven, size, mode="bicubic")
     scene = (clear**haze.gamma + haze.scene_noise * noise[0]).clamp(0, 1)
+    white = (clear.amin(1, keepdim=True) - GLARE_FROM).clamp(min=0) / (1 - GLARE_FROM)
+    scene = scene * (1 + (haze.glare - 1) * white)
     hazy = scatter(scene, transmission, airlight)
     # What the scattering model gives back when the gain stops at 1 / floor.
     rest = (transmission / haze.floor).clamp(max=1)
@@ -251,13 +264,12 @@ def _compressed(images: Tensor, quality: Tensor) -> Tensor:
     return images
 
 
-def ramp(foot: Tensor, rise: Tensor, size: torch.Size) -> Tensor:
-    """(N, 1, h, w) depth of pictures whose own is not known, which grows from foot to top.
+def ramp(rise: Tensor, size: torch.Size) -> Tensor:
+    """(N, 1, h, w) depth of pictures whose own is not known: from 0 at the foot to `rise`.
 
     Args:
-        foot: (N, 1, 1, 1).
-        rise: (N, 1, 1, 1) how much more it is at the top.
+        rise: (N, 1, 1, 1) depth at the top.
         size: h and w.
     """
-    height = torch.linspace(1, 0, size[0], device=foot.device).view(1, 1, -1, 1)
-    return (foot + rise * height).expand(-1, 1, *size)
+    height = torch.linspace(1, 0, size[0], device=rise.device).view(1, 1, -1, 1)
+    return (rise * height).expand(-1, 1, *size)

@@ -149,6 +149,29 @@ def test_noise_before_the_haze_drowns_with_the_scene() -> None:
     assert change[near > 0.8].mean() > 4 * change[near < 0.15].mean()
 
 
+def test_haze_before_the_nearest_thing_dims_every_depth_by_one_factor() -> None:
+    """exp(-beta (ahead + d)) = exp(-beta ahead) exp(-beta d)."""
+    haze = Haze(scattering=(1.0, 1.0))
+    crops = scenes()
+    before, behind = hazed(haze, crops), hazed(replace(haze, ahead=(0.5, 2.0)), crops)
+    factor = (behind.transmission / before.transmission).flatten(1)
+    assert (factor - factor.mean(1, keepdim=True)).abs().max() < 1e-5
+    assert np.exp(-2.0) <= factor.min() < np.exp(-1.9)
+    assert np.exp(-0.6) < factor.max() <= np.exp(-0.5)
+
+
+def test_light_from_windows_outshines_the_haze_before_them() -> None:
+    """What is white stays white in haze that is dim, the rest does not; the target is as it was."""
+    clear = torch.full((COUNT, 3, *SIZE), 0.5)
+    clear[..., :4] = 1.0
+    dim = Haze(scattering=(1.0, 1.0), airlight=(0.4, 0.4))
+    plain, glaring = hazed(dim, scenes(clear)), hazed(replace(dim, glare=10.0), scenes(clear))
+    assert plain.hazy[..., :4].max() < 1
+    assert (glaring.hazy[..., :4] == 1).all(dim=(1, 2, 3)).float().mean() > 0.5
+    assert torch.equal(plain.hazy[..., 4:], glaring.hazy[..., 4:])
+    assert torch.equal(plain.clear, glaring.clear)
+
+
 def test_pictures_without_depth_are_given_one_that_grows_upwards() -> None:
     pair = hazed(Haze(scattering=(1, 1)), scenes(deep=False))
     rows = pair.transmission.mean((0, 1, 3))

@@ -15,7 +15,7 @@ define environment
 	touch $@
 endef
 
-.venv-demo/installed: setup.cfg constraints.txt $(wildcard runtime/*.py runtime/*/*.*)
+.venv-demo/installed: setup.cfg constraints.txt $(filter-out %.pyc,$(wildcard $(addsuffix .*,runtime/* runtime/*/* runtime/*/*/*)))
 	$(call environment,.venv-demo,.)
 
 .venv/installed: setup.cfg constraints.txt

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="dehaze-bench",
         description="Measure the speed and the quality of dehazing models, and report and compare "
         "the results. `dehaze-bench COMMAND --help` lists the options of a command.",
+        epilog="Exit codes: 0 done, 1 error, 2 wrong usage, 3 `compare` found a regression.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     latency = commands.add_parser("latency", help="measure the time per frame")
@@ -95,7 +96,7 @@ def _add_latency(latency: argparse.ArgumentParser) -> None:
     latency.add_argument(
         "--backends",
         nargs="+",
-        choices=("auto", "onnxruntime", "tensorrt"),
+        choices=("auto", "onnxruntime", "tensorrt", "rtx"),
         default=["auto"],
         help="libraries that run the models; every model is measured in each (default: auto)",
     )

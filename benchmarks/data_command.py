@@ -59,7 +59,9 @@ class Finding:
         elif self.data_set.kind == "unpaired":
             yield "never trained on, dehaze-train measures artefacts on them"
         else:
-            yield f"dehaze-train holds out the last {self.data_set.held_out}"
+            spread = self.data_set.kind == "photographs"
+            which = "of them, spread," if spread else "at the end"
+            yield f"dehaze-train holds out {self.data_set.held_out} {which}"
 
 
 def check_data(folder: Path) -> None:

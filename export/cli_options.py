@@ -20,6 +20,8 @@ _EPILOG = """examples:
 --fp16 and --int8 of the network that ships need no torch; an engine of an .onnx file needs no onnx
 either. TensorRT builds on the device, for its GPU;
 TensorRT-RTX on any x86-64 machine, for every desktop GPU since Ampere.
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 the result is too far from its source, 130 stopped.
 """
 
 

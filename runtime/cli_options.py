@@ -20,7 +20,7 @@ examples:
   dehaze-run rtsp://camera/stream --preview 8080
 
 Exit codes: 0 done, 1 error, 2 wrong usage, 4 the engine was built for another device or TensorRT
-version, 5 some files of a batch failed.
+version, 5 some files of a batch failed, 130 stopped by Ctrl-C or kill.
 """
 
 
@@ -96,8 +96,8 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     add("--strict", action="store_true", help="refuse a damaged video instead of mending it")
     add(
         "--codec",
-        help="h264, hevc, av1, vp9 or an FFmpeg encoder, such as h264_nvenc (default: h264, vp9 in "
-        ".webm)",
+        help="h264, hevc, av1, vp9 or an FFmpeg encoder, such as h264_nvenc (default: h264, hevc "
+        "for more than 8 bits, vp9 or av1 in .webm, prores for alpha in .mov)",
     )
     add(
         "--quality",
@@ -169,7 +169,7 @@ def _add_backend(group: argparse._ArgumentGroup) -> None:
         type=positive_int,
         metavar="N",
         help="number of CPU threads for the model (default: one per core; for videos and live "
-        "input, one core is left free)",
+        "input, one core is left free; with --ray, one)",
     )
     add(
         "--hwaccel",

@@ -73,13 +73,14 @@ def _run(options: argparse.Namespace, started: float) -> None:
     from dehaze.train.data.store import store_from_collections
     from dehaze.train.loop import Run, train
     from dehaze.train.networks import build_network
+    from dehaze.train.networks.eight_bit import learn_eight_bits
     from dehaze.train.objective import Objective
     from dehaze.train.recipe import load_recipe
     from dehaze.train.run.lock import exclusive
     from dehaze.train.run.processes import joined_processes
     from dehaze.train.teachers import first_weights, load_teachers
     from dehaze.train.tuning import Trial, best, trials, tuned
-    from dehaze.train.validation import Validation, examples_from, photographs_from
+    from dehaze.train.validation import validation_from
 
     recipe = load_recipe(options.recipe, options.set)
     teachers, origins = load_teachers(recipe, options.guide, options.teacher, None)
@@ -87,6 +88,8 @@ def _run(options: argparse.Namespace, started: float) -> None:
     network = build_network(recipe.network)
     if options.init:
         network, origins["init"] = first_weights(recipe, options.init)
+    if recipe.quantised:
+        learn_eight_bits(network)
     with joined_processes() as processes, exclusive(options.out):
         data = open_data([options.data], recipe.scale)
         store = store_from_collections(data.trained).to(processes.device)
@@ -102,9 +105,7 @@ def _run(options: argparse.Namespace, started: float) -> None:
             speeds.write_text(json.dumps(table, indent=1))
         print(f"{processes.device}: {chosen}", flush=True)
         recipe = tuned(recipe, chosen)
-        limit = recipe.validation_pictures
-        photographs = photographs_from(data.held_out, limit)
-        validation = Validation(examples_from(data.held_out, limit), photographs)
+        validation = validation_from(data.held_out, recipe)
         left = max(1.0, 60 * options.minutes - (time.monotonic() - started) - ENDING_S)
         run = Run(
             options.out,

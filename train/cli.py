@@ -14,10 +14,13 @@ EXAMPLES = """examples:
   dehaze-train edge --data RESIDE/ITS=0.7 --data foggy:sharp=0.3
   dehaze-train edge --data data --set losses.affinity=0.25 --guide sr-teacher
   dehaze-train edge --data data --pack thumbnails.npz  one file for another machine
-  dehaze-train sr-teacher --data data --minutes 5      the guide of RFD
+  dehaze-train sr-teacher --data data --minutes 5 --set scale=1      the guide of RFD
   dehaze-train rfd --data data --guide runs/sr-teacher/sr-teacher.safetensors
   dehaze-train aecr-net --data data --vgg vgg19-dcbb9e9d.pth
   torchrun --nproc-per-node 4 -m dehaze.train.cli edge --data data
+
+Exit codes: 0 done, 1 error, 2 wrong usage, 3 the training diverged, 130 stopped: the
+same command goes on.
 """
 
 
@@ -129,13 +132,13 @@ def _run(options: argparse.Namespace) -> None:
     from .run.lock import exclusive
     from .run.processes import joined_processes
     from .teachers import first_weights, load_teachers
-    from .validation import Validation, examples_from, photographs_from
+    from .validation import validation_from
 
     if options.threads:
         torch.set_num_threads(options.threads)
     recipe = load_recipe(options.recipe, options.set)
     if options.pack:
-        pack_data(open_data(options.data, recipe.scale), options.pack)
+        pack_data(open_data(options.data, recipe.scale), options.pack, recipe.scale)
         print(f"{options.pack}: {options.pack.stat().st_size / 2**20:.1f} MiB")
         return
     teachers, origins = load_teachers(recipe, options.guide, options.teacher, options.vgg)
@@ -158,10 +161,7 @@ def _run(options: argparse.Namespace) -> None:
         with exclusive(run.out) if processes.first else nullcontext():
             data = open_data(options.data, recipe.scale)
             store = store_from_collections(data.trained)
-            limit, doubling = recipe.validation_pictures, recipe.super_resolution
-            examples = examples_from(data.held_out, limit, super_resolution=doubling)
-            photographs = () if doubling else photographs_from(data.held_out, limit)
-            validation = Validation(examples, photographs)
+            validation = validation_from(data.held_out, recipe)
             scores = train(objective, recipe, store, validation, run, processes)
         if processes.first:
             summary = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())

@@ -31,7 +31,8 @@ def load_teachers(
         The networks, and which files they came from.
 
     Raises:
-        UsageError: a network that no loss of the recipe uses, or of the wrong kind or scale.
+        UsageError: a network that no loss of the recipe uses, or of the wrong kind; or a dehazing
+            teacher of another scale.
         ModelError: a file that is no checkpoint of ours, or no VGG19.
     """
     _require_use(recipe.losses, guide, teacher, vgg)

@@ -22,6 +22,7 @@ from dehaze.runtime.output_file import finished_output
 from .data.haze import ramp, scatter
 from .data.store import Collection, Picture, Pixels
 from .networks.network import Network
+from .recipe import Recipe
 
 SOTS_BETAS = tuple(round(0.6 + 0.1 * level, 1) for level in range(10))
 """The ten haze levels of SOTS-indoor."""
@@ -130,6 +131,13 @@ def choice(scores: Mapping[str, float]) -> float:
         max(0.0, scores.get("photo_dark", 0.0) - 12) / 4,
     )
     return sum(hazy) / max(len(hazy), 1) - sum(spoilt)
+
+
+def validation_from(held_out: Sequence[Collection], recipe: Recipe) -> Validation:
+    """The pictures that a training of this recipe is scored on."""
+    limit, doubling = recipe.validation_pictures, recipe.super_resolution
+    examples = examples_from(held_out, limit, super_resolution=doubling)
+    return Validation(examples, () if doubling else photographs_from(held_out, limit))
 
 
 def photographs_from(held_out: Sequence[Collection], limit: int) -> Sequence[Pixels]:

@@ -22,9 +22,8 @@ Precision = Literal["fp32", "fp16", "int8"]
 MINIMUM_HALF_DB = 60.0
 """PSNR between the results in FP16 and in float32, at least; both are rounded to bytes.
 
-A fifth of the bytes may be one level off. The student for real haze is at 57 dB on the smooth ramp
-that is compared here, and at 62 to 93 dB on photographs; a layer that leaves the range of half
-precision falls far below."""
+A fifteenth of the bytes may be one level off; a layer that leaves the range of half precision
+falls far below."""
 SCHEMES: dict[Target, Scheme] = {
     "onnxruntime": "u8s8",
     "onnxruntime-arm": "s8s8",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,6 @@ from ..graph.base import Target
 from .calibrated import Choice, Loss, Quantise
 
 __all__ = ["SavedCalibration", "calibration_file", "range_key", "saved_calibration"]
-
-Ranges = Mapping[str, Sequence[float]]
-"""Tensor name to its smallest and its largest value."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Known(NamedTuple):
 
     kind: Kind
     held_out: int | None
-    """Number of scenes at the end that are held out; None for all of them."""
+    """Number of scenes that are held out: at the end, of photographs spread; None for all."""
     finer: bool = False
     """True if the files are small copies, so that training takes them at half the scale."""
 
@@ -62,7 +62,8 @@ class DataSet:
     files: Sequence[HazyPair] | Sequence[DepthScene] | Sequence[Path]
     """The pictures by scene, then by haze."""
     held_out: int
-    """Number of files at the end that training never sees; of pairs whole scenes."""
+    """Number of files that training never sees: at the end, of pairs whole scenes; of photographs
+    spread."""
     finer: bool = False
     border: int = 0
     """Pixels to cut off each side."""

@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
             tensor.fill_(value)
         save_network(tmp_path / f"{name}.safetensors", "edge", network, {})
     rooms = Collection("rooms", smooth_scenes(2, 0), name="nyu")
-    save_collections(tmp_path / "packed.npz", {"held out": [rooms]})
+    save_collections(tmp_path / "packed.npz", {"held out": [rooms]}, 4)
     return tmp_path
 
 

@@ -24,7 +24,7 @@ SMALL = ["--set", "crops=[[0.0, 24]]", "--set", "validate_every=20"]
 def packed(tmp_path: Path) -> Path:
     path = tmp_path / "thumbnails.npz"
     rooms = [Collection("rooms", smooth_scenes(count, count), name="nyu") for count in (6, 2)]
-    save_collections(path, {"trained": rooms[:1], "held out": rooms[1:]})
+    save_collections(path, {"trained": rooms[:1], "held out": rooms[1:]}, 4)
     return path
 
 

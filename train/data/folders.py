@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,9 @@ def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> D
         name, share = (name, _positive(number, entry)) if equals else (entry, 1.0)
         hazy, colon, clear = name.partition(":")
         if Path(name).is_file():
-            parts = load_collections(Path(name))
-            data.trained += parts.get("trained", [])
+            parts = load_collections(Path(name), scale)
+            trained = parts.get("trained", [])
+            data.trained += [replace(some, share=share * some.share) for some in trained]
             data.held_out += parts.get("held out", [])
             continue
         for found in [two_folders(hazy, clear)] if colon else find_data_sets(Path(name)):
@@ -66,9 +67,13 @@ def open_data(entries: Sequence[str], scale: int, *, training: bool = True) -> D
     return data
 
 
-def pack_data(data: Data, path: Path) -> None:
-    """Writes all data into one file, which `open_data` takes in place of the folders."""
-    save_collections(path, {"trained": data.trained, "held out": data.held_out})
+def pack_data(data: Data, path: Path, scale: int) -> None:
+    """Writes all data into one file, which `open_data` takes in place of the folders.
+
+    Args:
+        scale: that of `open_data`; the file can be opened at no other.
+    """
+    save_collections(path, {"trained": data.trained, "held out": data.held_out}, scale)
 
 
 def _add(data: Data, found: DataSet, scale: int, share: float, training: bool) -> None:

@@ -27,11 +27,14 @@ JPEG_QUALITY = 93
 """Nothing of it is visible in thumbnails, whose colours are not subsampled here."""
 
 
-def save_collections(path: Path, parts: Mapping[str, Sequence[Collection]]) -> None:
+def save_collections(
+    path: Path, parts: Mapping[str, Sequence[Collection]], scale: int
+) -> None:
     """Writes pictures as one file that travels: JPEG for colours, PNG for depth.
 
     Args:
         parts: collections to train on and to score, by name.
+        scale: pixels of the files per pixel here, along each axis.
     """
     table: dict[str, list[Any]] = {
         name: [] for name in ("part", "kind", "share", "name", "count", "unit")
@@ -54,23 +57,30 @@ def save_collections(path: Path, parts: Mapping[str, Sequence[Collection]]) -> N
         np.savez(
             file,
             format=np.array(FORMAT),
+            scale=np.array(scale),
             lengths=np.array(lengths, np.int64).reshape(-1, 3),
             streams=np.concatenate(streams or [np.zeros(0, np.uint8)]),
             **arrays,
         )
 
 
-def load_collections(path: Path) -> dict[str, list[Collection]]:
+def load_collections(path: Path, scale: int) -> dict[str, list[Collection]]:
     """Reads what `save_collections` wrote, decoding several pictures at a time.
 
     Raises:
-        InputError: no such file, or not one of these.
+        InputError: no such file, not one of these, or packed at another scale.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         if int(arrays["format"]) != FORMAT:
             raise InputError(f"{path}: packed by another version; pack the data again")
+        packed_scale = int(arrays.get("scale", scale))  # the first of these files do not say
+        if packed_scale != scale:
+            raise InputError(
+                f"{path}: packed at 1/{packed_scale} of the files' size, the recipe is at "
+                f"1/{scale}; pack the data again, or --set scale={packed_scale}"
+            )
         ends = arrays["lengths"].cumsum().reshape(-1, 3)
         streams = arrays["streams"]
     except FileNotFoundError as error:

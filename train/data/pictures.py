@@ -7,9 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dehaze.runtime.errors import InputError
 
@@ -32,7 +30,3 @@ def scaled_down(pixels: NDArray[Any], scale: int) -> NDArray[Any]:
     exact = pixels[: size[1] * scale, : size[0] * scale]
     return exact if scale == 1 else cv2.resize(exact, size, interpolation=cv2.INTER_AREA)
 
-
-def tensor_from_pixels(pixels: NDArray[Any]) -> Tensor:
-    """(H, W, 3) to (3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

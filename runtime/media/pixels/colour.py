@@ -39,11 +39,6 @@ class Colours:
     full_range: bool = False
     """True if black and white are the least and the greatest code, not 16 and 235 of 255."""
 
-    @property
-    def is_hdr(self) -> bool:
-        """True if the transfer is PQ or HLG."""
-        return self.transfer in (_PQ, _HLG)
-
     def with_range(self, *, full: bool) -> Colours:
         return replace(self, full_range=full)
 

@@ -148,10 +148,14 @@ def test_data_sets_by_name_are_opened_together(tmp_path: Path) -> None:
 
 def test_a_packed_file_stands_for_the_folders(sots: Path, tmp_path: Path) -> None:
     data = open_data([str(sots)], 4)
-    pack_data(data, tmp_path / "all.npz")
-    again = open_data([str(tmp_path / "all.npz")], 4)
+    packed = tmp_path / "all.npz"
+    pack_data(data, packed, 4)
+    again = open_data([f"{packed}=0.5"], 4)
     assert counts(again) == counts(data)
     assert again.trained[0].pictures[0].clear.shape == (16, 24, 3)
+    assert again.trained[0].share == 0.5 * data.trained[0].share
+    with pytest.raises(InputError, match=r"packed at 1/4 of the files' size, the recipe is at 1/1"):
+        open_data([str(packed)], 1)
 
 
 def test_super_resolution_learns_from_clear_pictures(with_depth: Path) -> None:

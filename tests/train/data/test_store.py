@@ -94,8 +94,8 @@ def test_the_packed_file_holds_the_same_pictures(tmp_path: Path) -> None:
         "trained": [Collection("rooms", [room], 0.5, "nyu")],
         "held out": [Collection("pairs", [Picture(clear, clear[:, ::-1].copy())], 1.0, "o-haze")],
     }
-    save_collections(tmp_path / "all.npz", parts)
-    again = load_collections(tmp_path / "all.npz")
+    save_collections(tmp_path / "all.npz", parts, 4)
+    again = load_collections(tmp_path / "all.npz", 4)
     assert [(c.kind, c.share, c.name) for c in again["trained"]] == [("rooms", 0.5, "nyu")]
     assert [(c.kind, c.name) for c in again["held out"]] == [("pairs", "o-haze")]
     first, pair = again["trained"][0].pictures[0], again["held out"][0].pictures[0]
@@ -113,7 +113,7 @@ def test_no_pictures_and_foreign_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected pictures to train on, got none"):
         store_from_collections([])
     with pytest.raises(InputError, match=r"none\.npz: no such file"):
-        load_collections(tmp_path / "none.npz")
+        load_collections(tmp_path / "none.npz", 4)
     (tmp_path / "text.npz").write_text("nothing")
     with pytest.raises(InputError, match=r"text\.npz: expected a file of packed pictures"):
-        load_collections(tmp_path / "text.npz")
+        load_collections(tmp_path / "text.npz", 4)

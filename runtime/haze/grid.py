@@ -24,10 +24,10 @@ THUMBNAIL_MULTIPLE = 8
 """The estimator takes thumbnails whose sides are multiples of this: its coarsest level is 1/8."""
 FINEST_STRIDE = 4
 """Least pixels per thumbnail pixel, along each axis."""
-MAXIMUM_THUMBNAIL_PIXELS = 192 * 108
-"""192x108 for every frame of 16:9 from 768x432 on; the estimator was trained on 155x115.
+MAXIMUM_THUMBNAIL_PIXELS = 160 * 120
+"""About what the estimator was trained on: 160x120 at 640x480, 175x99 at 1920x1080.
 
-TODO
+A finer one is slower and no better: see docs/experiments.md, "How fine a thumbnail".
 """
 
 

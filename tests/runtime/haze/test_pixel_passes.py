@@ -95,6 +95,16 @@ def test_the_whole_graph_gives_the_same_picture(name: str, height: int, width: i
     assert np.abs(whole.estimate(hazy).values - ours.estimate(hazy).values).max() < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "stride"),
+    [(64, 64, 4), (480, 640, 4), (720, 1280, 7), (1080, 1920, 11), (2160, 3840, 21)],
+)
+def test_thumbnails_are_of_about_the_size_that_the_estimator_knows(
+    height: int, width: int, stride: int
+) -> None:
+    assert thumbnail_stride(height, width) == stride
+
+
 def test_a_large_frame_is_reduced_to_four_times_the_thumbnail() -> None:
     small, factor = reduced(noise(1081, 1920))
     assert factor == 3

@@ -4,8 +4,10 @@
 
 Trainings that go on from the same weights end in one valley, and the mean of their weights is often
 as good on what was taught as the best of them, and better on what was not (Wortsman et al. 2022,
-arXiv 2203.05482). The mean is scored on the held-out pictures, as a training is, and its checkpoint
-says of what it was made.
+arXiv 2203.05482). Its features are not the mean of theirs, so the statistics of the batch norms are
+taken anew (Izmailov et al. 2018, arXiv 1803.05407, algorithm 1); of a single checkpoint, too, whose
+own are those of its last few batches. The mean is scored on the held-out pictures, as a training
+is, and its checkpoint says of what it was made.
 """
 
 from __future__ import annotations
@@ -15,17 +17,22 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dehaze.runtime.command import run_command
 from dehaze.runtime.errors import UsageError
 
+from .data.batches import Batches, BatchOptions
 from .data.folders import open_data
+from .data.store import Collection, store_from_collections
 from .networks.network import Network
-from .recipe import Recipe
+from .recipe import Recipe, load_recipe
 from .run.checkpoint import load_network, save_network
 from .teachers import described
-from .validation import Validation, examples_from, photographs_from
+from .validation import validation_from
+
+STATISTICS_SAMPLES = 3840
+"""Training samples that the statistics of the batch norms are taken of."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,9 +43,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("out", type=Path, metavar="OUT.safetensors")
     parser.add_argument("weights", nargs="+", metavar="WEIGHTS[=SHARE]", help="checkpoints")
-    parser.add_argument("--data", required=True, help="packed file or folder, for the scores")
-    parser.add_argument("--scale", type=int, default=4, help="pixels per training pixel")
-    parser.add_argument("--pictures", type=int, default=Recipe.validation_pictures, metavar="N")
+    parser.add_argument("--data", required=True, help="packed file or folder")
+    parser.add_argument("--recipe", default="edge", help="of the trainings (default: edge)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     return parser
 
 
@@ -51,10 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> None:
     shares = dict(_share(entry) for entry in options.weights)
     name, network = averaged(shares)
-    data = open_data([options.data], options.scale, training=False)
-    examples = examples_from(data.held_out, options.pictures)
-    validation = Validation(examples, photographs_from(data.held_out, options.pictures))
-    scores = validation.score(network, torch.device("cpu"))
+    recipe = load_recipe(options.recipe, options.set)
+    data = open_data([options.data], recipe.scale)
+    take_statistics(network, recipe, data.trained)
+    scores = validation_from(data.held_out, recipe).score(network, torch.device("cpu"))
     parts = {described(path): share for path, share in shares.items()}
     save_network(options.out, name, network, {"parts": parts, **scores})
     print(f"{options.out}: " + ", ".join(f"{name} {value:.4g}" for name, value in scores.items()))
@@ -93,6 +100,33 @@ def averaged(shares: dict[Path, float]) -> tuple[str, Network]:
         mean[name] = torch.stack(tensors).sum(0) if first.is_floating_point() else first
     network.load_state_dict(mean)
     return names.pop(), network.eval()
+
+
+@torch.no_grad()
+def take_statistics(network: Network, recipe: Recipe, trained: Sequence[Collection]) -> None:
+    """Sets the batch norms' means and variances to those of batches of the recipe.
+
+    Args:
+        trained: the pictures that the batches are made of.
+
+    Raises:
+        InputError: none of them is of a kind that the recipe uses.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    if not norms:
+        return
+    options = BatchOptions(recipe.batch, recipe.rotate, seed=0, half_share=recipe.half_share)
+    batches = Batches(store_from_collections(trained), recipe.mixture, options)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # every batch counts alike
+    network.train()
+    for step in range(STATISTICS_SAMPLES // recipe.batch):
+        network.predict(batches.pair(step, recipe.crop(1.0)).hazy)
+    network.eval()
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 if __name__ == "__main__":

@@ -21,14 +21,20 @@ def folder(tmp_path: Path) -> Path:
             tensor.fill_(value)
         save_network(tmp_path / f"{name}.safetensors", "edge", network, {})
     rooms = Collection("rooms", smooth_scenes(2, 0), name="nyu")
-    save_collections(tmp_path / "packed.npz", {"held out": [rooms]}, 4)
+    save_collections(tmp_path / "packed.npz", {"trained": [rooms], "held out": [rooms]}, 4)
     return tmp_path
 
 
 def run(folder: Path, *weights: str) -> int:
     entries = [str(folder / name) for name in weights]
     out = str(folder / "out.safetensors")
-    return average.main([out, *entries, "--data", str(folder / "packed.npz")])
+    few = ("--set", "crops=[[0.0, 48]]", "--set", "mixture.rooms.share=1.0")
+    return average.main([out, *entries, "--data", str(folder / "packed.npz"), *few])
+
+
+@pytest.fixture(autouse=True)
+def _few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(average, "STATISTICS_SAMPLES", 32)
 
 
 def test_checkpoints_count_by_their_shares_and_the_mean_says_of_what_it_is(folder: Path) -> None:
@@ -38,6 +44,22 @@ def test_checkpoints_count_by_their_shares_and_the_mean_says_of_what_it_is(folde
     assert list(provenance["parts"].values()) == [2.0, 1.0]
     assert all(", sha256 " in part for part in provenance["parts"])
     assert provenance["indoor_db"] > 0
+
+
+def test_batch_norms_of_the_mean_have_statistics_of_their_own(folder: Path) -> None:
+    """Of two batches here, whatever the checkpoints said."""
+    network = build_network("edge")
+    for buffer in network.buffers():
+        buffer.fill_(7)
+    save_network(folder / "c.safetensors", "edge", network, {})
+    assert run(folder, "c.safetensors") == 0
+    again = load_network(folder / "out.safetensors")[0]
+    assert all(
+        torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True)
+    )
+    norms = [norm for norm in again.modules() if isinstance(norm, torch.nn.BatchNorm2d)]
+    assert all((norm.running_mean - 7).abs().min() > 1 for norm in norms)
+    assert all(norm.num_batches_tracked == 2 for norm in norms)
 
 
 def test_bad_entries_are_told_and_nothing_is_written(

@@ -59,6 +59,11 @@ def _run(options: argparse.Namespace) -> None:
     shares = dict(_share(entry) for entry in options.weights)
     name, network = averaged(shares)
     recipe = load_recipe(options.recipe, options.set)
+    if name != recipe.network:
+        raise UsageError(
+            f"expected checkpoints of the recipe's network, {recipe.network}, got {name}; "
+            f"name their recipe with --recipe, or --set network={name}"
+        )
     data = open_data([options.data], recipe.scale)
     take_statistics(network, recipe, data.trained)
     scores = validation_from(data.held_out, recipe).score(network, torch.device("cpu"))
@@ -115,7 +120,13 @@ def take_statistics(network: Network, recipe: Recipe, trained: Sequence[Collecti
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
-    options = BatchOptions(recipe.batch, recipe.rotate, seed=0, half_share=recipe.half_share)
+    options = BatchOptions(
+        recipe.batch,
+        recipe.rotate,
+        seed=0,
+        half_share=recipe.half_share,
+        super_resolution=recipe.super_resolution,
+    )
     batches = Batches(store_from_collections(trained), recipe.mixture, options)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -71,6 +71,7 @@ def test_bad_entries_are_told_and_nothing_is_written(
         (["a.safetensors=-1"], "expected WEIGHTS=SHARE"),
         (["none.safetensors"], "no such checkpoint"),
         (["a.safetensors", "guide.safetensors"], "of one network, got edge, sr-teacher"),
+        (["guide.safetensors"], "of the recipe's network, edge, got sr-teacher"),
     ):
         assert run(folder, *weights) != 0
         assert said in capsys.readouterr().err

@@ -60,7 +60,7 @@ class Finding:
             yield "never trained on, dehaze-train measures artefacts on them"
         else:
             spread = self.data_set.kind == "photographs"
-            which = "of them, spread," if spread else "at the end"
+            which = "of them, spread" if spread else "at the end"
             yield f"dehaze-train holds out {self.data_set.held_out} {which}"
 
 

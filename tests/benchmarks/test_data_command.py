@@ -32,13 +32,13 @@ def test_every_data_set_below_a_folder_is_named(
     write(tmp_path, "BeDDE/hefei/fog/hefei_1.png", "BeDDE/hefei/gt/hefei_clear.png")
     assert checked(capsys, tmp_path) == [
         f"{tmp_path}/BeDDE: BeDDE, 2 hazy pictures of 2 scenes, 64x48, "
-        "dehaze-train holds out the last 1",
+        "dehaze-train holds out 1 at the end",
         f"{tmp_path}/SOTS/indoor: SOTS-indoor, 2 hazy pictures of 1 scenes, 64x48, "
         "RESIDE's test half, not to be trained on",
         f"{tmp_path}/mine: photographs, 2 pictures, 40x30 to 80x60, "
-        "dehaze-train holds out the last 1",
+        "dehaze-train holds out 1 of them, spread",
         f"{tmp_path}/o-haze: pairs, 7 hazy pictures of 7 scenes, 64x48, "
-        "dehaze-train holds out the last 5",
+        "dehaze-train holds out 5 at the end",
     ]
 
 

@@ -52,7 +52,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
         ("losses.image=l3", "image: expected l1 or mse or log-mse, got 'l3'"),
         ("losses=1", "losses: expected"),
         ("mixture.rooms.airlight=[0.8]", "airlight: expected"),
-        ("mixture.rooms.beta=1", "mixture.rooms: expected one of airlight, .*, got 'beta'"),
+        ("mixture.rooms.beta=1", "mixture.rooms: expected one of ahead, .*, got 'beta'"),
         ("batch", "expected KEY = VALUE"),
         ("batch=0", "batch: expected 1 or more, got 0"),
         ("crops=[[0.5, 80]]", "crops: expected one from 0 on"),

@@ -82,6 +82,8 @@ def test_strength_0_leaves_every_code_as_it_was(name: str, full: bool, tmp_path:
 def test_a_frame_in_planes_is_dehazed_as_one_in_rgb(
     name: str, strength: float, tmp_path: Path
 ) -> None:
+    """Within two codes on the mean here, where codes beyond white and black make thumbnails of
+    32x24 differ; on a frame of the demo clip the mean is 0.3, the most 2."""
     source = write_lossless(tmp_path / "in.mkv", name)
     run(source, tmp_path / "out.mkv", strength)
     by_rgb = VideoOptions(encoder=LOSSLESS, side_by_side=True)
@@ -89,7 +91,7 @@ def test_a_frame_in_planes_is_dehazed_as_one_in_rgb(
     clear, both = codes(tmp_path / "out.mkv"), codes(tmp_path / "both.mkv")
     for one, two in zip(clear, both, strict=True):
         for a, b in zip(one, two, strict=True):
-            assert difference(a, b[:, b.shape[1] // 2 :]) < 1.5
+            assert difference(a, b[:, b.shape[1] // 2 :]) < 2
     assert difference(clear[0][0], codes(source)[0][0]) > 4
 
 

@@ -22,9 +22,10 @@ from torch import Tensor, nn
 from dehaze.runtime.command import run_command
 from dehaze.runtime.errors import UsageError
 
-from .data.batches import Batches, BatchOptions
+from .data.batches import Batches
 from .data.folders import open_data
 from .data.store import Collection, store_from_collections
+from .loop import batch_options
 from .networks.network import Network
 from .recipe import Recipe, load_recipe
 from .run.checkpoint import load_network, save_network
@@ -120,14 +121,9 @@ def take_statistics(network: Network, recipe: Recipe, trained: Sequence[Collecti
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     if not norms:
         return
-    options = BatchOptions(
-        recipe.batch,
-        recipe.rotate,
-        seed=0,
-        half_share=recipe.half_share,
-        super_resolution=recipe.super_resolution,
+    batches = Batches(
+        store_from_collections(trained), recipe.mixture, batch_options(recipe, seed=0)
     )
-    batches = Batches(store_from_collections(trained), recipe.mixture, options)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -82,7 +82,11 @@ def train(
     step, seconds = folder.resume(parts, optimizers)
     processes.require_equal(step)
     joined = processes.joined(objective)
-    batches = Batches(store.to(device), recipe.mixture, _batch_options(recipe, run, processes))
+    batches = Batches(
+        store.to(device),
+        recipe.mixture,
+        batch_options(recipe, run.seed, processes.rank, processes.count),
+    )
     recorded = device.type == "cuda" and processes.count == 1
     makes = Step(objective, joined, average, optimizers, recipe, batches, recorded=recorded)
     begun = time.monotonic()
@@ -162,15 +166,16 @@ def _check(recipe: Recipe, run: Run, processes: Processes) -> None:
         )
 
 
-def _batch_options(recipe: Recipe, run: Run, processes: Processes) -> BatchOptions:
+def batch_options(recipe: Recipe, seed: int, rank: int = 0, processes: int = 1) -> BatchOptions:
+    """What a training of the recipe draws its batches by."""
     return BatchOptions(
         size=recipe.batch,
         rotate=recipe.rotate,
-        seed=run.seed,
+        seed=seed,
         half_share=recipe.half_share,
         super_resolution=recipe.super_resolution,
-        rank=processes.rank,
-        processes=processes.count,
+        rank=rank,
+        processes=processes,
     )
 
 

@@ -47,7 +47,7 @@ def test_checkpoints_count_by_their_shares_and_the_mean_says_of_what_it_is(folde
 
 
 def test_batch_norms_of_the_mean_have_statistics_of_their_own(folder: Path) -> None:
-    """Of two batches here, whatever the checkpoints said."""
+    """Two batches give them here, whatever the checkpoints said."""
     network = build_network("edge")
     for buffer in network.buffers():
         buffer.fill_(7)
